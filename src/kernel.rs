@@ -1,0 +1,2 @@
+//! Words: pure, no input or output, no gRPC.
+pub mod fields;

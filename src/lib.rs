@@ -1,0 +1,3 @@
+//! peshub
+pub mod kernel;
+pub mod pb;

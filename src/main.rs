@@ -1,0 +1,2 @@
+//! peshub
+fn main() {}

@@ -1,0 +1,59 @@
+//! The one thing the hub asks the cluster itself: that the database exists.
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+
+use crate::platform::local_postgres::account::ServerUser;
+use crate::platform::local_postgres::binaries::Binaries;
+use crate::platform::local_postgres::socket::Socket;
+use crate::platform::local_postgres::{LocalPostgresError, USER};
+
+/// The exit code of a `psql` that could not connect.
+const NOT_CONNECTED: i32 = 2;
+
+/// `psql` puts the name in as a literal and runs what the query returns: one statement or none.
+const MAKE_DATABASE: &str = "\
+SELECT format('CREATE DATABASE %I', :'database')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
+\\gexec
+";
+
+/// Makes the database if it is missing. False if the server does not take connections.
+pub(crate) async fn make_database(
+    binaries: &Binaries,
+    user: &ServerUser,
+    socket: &Socket,
+    database: &str,
+) -> Result<bool, LocalPostgresError> {
+    let psql = binaries.program("psql");
+    let cannot_run = |error| user.cannot_run(&psql, error);
+    let mut running = user
+        .command(&psql)
+        .args(["--no-psqlrc", "--quiet", "--no-password", "--set", "ON_ERROR_STOP=1"])
+        .args(["--set", &format!("database={database}")])
+        .arg("--host")
+        .arg(&socket.dir)
+        .args(["--port", &socket.port.to_string()])
+        .args(["--username", USER, "--dbname", "postgres"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(cannot_run)?;
+    if let Some(mut stdin) = running.stdin.take() {
+        // A psql that has already given up does not read; its exit code says why.
+        if let Err(error) = stdin.write_all(MAKE_DATABASE.as_bytes()).await {
+            tracing::debug!("psql did not listen: {error}");
+        }
+    }
+    let output = running.wait_with_output().await.map_err(cannot_run)?;
+    match output.status.code() {
+        Some(0) => Ok(true),
+        Some(NOT_CONNECTED) => Ok(false),
+        Some(_) | None => Err(LocalPostgresError::NoDatabase {
+            database: database.to_owned(),
+            message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        }),
+    }
+}
