@@ -1,3 +1,5 @@
 //! peshub
+pub mod codes;
 pub mod kernel;
 pub mod pb;
+pub mod platform;
