@@ -10,5 +10,6 @@
 pub mod cursor;
 pub mod event;
 pub mod pump;
+pub mod retention;
 pub mod store;
 pub mod tail;

@@ -81,10 +81,7 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn certificates(
-    pem: &[u8],
-    what: &'static str,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(pem: &[u8], what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     found.ok().filter(|list| !list.is_empty()).ok_or(TlsError::Pem { what })
 }
@@ -150,12 +147,11 @@ async fn shake_hands(
 /// Returns the URI name of a certificate if it has exactly one; the common name never counts.
 fn single_uri(certificate: &[u8]) -> Option<String> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let mut uris = certificate.extensions().iter().flat_map(|extension| {
-        match extension.parsed_extension() {
+    let mut uris =
+        certificate.extensions().iter().flat_map(|extension| match extension.parsed_extension() {
             ParsedExtension::SubjectAlternativeName(names) => names.general_names.as_slice(),
             _ => &[],
-        }
-    });
+        });
     let mut uris = uris.by_ref().filter_map(|name| match name {
         GeneralName::URI(uri) => Some((*uri).to_owned()),
         _ => None,

@@ -47,7 +47,10 @@ impl Pump {
                 failed = self.run_connected() => failed,
             };
             if let Err(error) = failed {
-                tracing::warn!(error = &error as &dyn std::error::Error, "feed pump pauses: {error}");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "feed pump pauses: {error}"
+                );
             }
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::kernel::ids::{ParticipantId, Position};
+use crate::kernel::ids::{ChangeId, ParticipantId, Position};
 use crate::platform::db::DbError;
 use crate::platform::feed::cursor::{Cursor, CursorKey};
 use crate::platform::feed::event::{Event, FacetSet};
@@ -42,6 +42,21 @@ pub async fn probe(connection: &mut PgConnection) -> Result<(Head, bool), DbErro
     let head =
         Head { epoch: row.epoch, position: Position(row.seq), oldest: Position(row.oldest_seq) };
     Ok((head, row.pending))
+}
+
+/// Returns the changes that are visible and have no position yet.
+pub async fn pending(connection: &mut PgConnection) -> Result<Vec<ChangeId>, DbError> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT c.id AS "id!" FROM feed_head h, change_log c
+           WHERE h.feed = $1 AND c.xid >= pg_snapshot_xmax(h.snap)
+           UNION ALL
+           SELECT c.id FROM feed_head h, pg_snapshot_xip(h.snap) AS running(xid)
+           JOIN change_log c ON c.xid = running.xid WHERE h.feed = $1"#,
+        FEED,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(ids.into_iter().map(ChangeId).collect())
 }
 
 /// Gives positions to everything that has become visible since the last tick. Must run as a REPEATABLE READ transaction of
@@ -90,10 +105,10 @@ pub async fn read(
     limit: i64,
 ) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT seq AS "seq!", at AS "at!", header AS "header!", body,
+        r#"SELECT seq AS "seq!", id AS "id!", entity_id AS "entity_id!", at AS "at!", header AS "header!", body,
                   facets AS "facets!", facets_before
            FROM (SELECT tick.seq_from - 1 + row_number() OVER (PARTITION BY tick.seq_from ORDER BY c.id) AS seq,
-                        c.at, c.header, c.body, c.facets, c.facets_before
+                        c.id, c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before
                  FROM (SELECT seq_from, ids FROM feed_tick
                        WHERE feed = $1 AND seq_to > $2 AND seq_from <= $2 + $3
                        ORDER BY seq_to) AS tick,
@@ -112,6 +127,8 @@ pub async fn read(
         let after = facets(&row.facets);
         Event {
             position,
+            change: ChangeId(row.id),
+            entity: row.entity_id,
             cursor: key.seal(Cursor { epoch, position }),
             at: row.at,
             header: Bytes::from(row.header),
