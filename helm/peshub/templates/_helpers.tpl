@@ -88,10 +88,6 @@ securityContext:
 - name: PESHUB_OTLP_ENDPOINT
   value: {{ . | quote }}
 {{- end }}
-{{- range $name, $value := .Values.settings }}
-- name: {{ $name }}
-  value: {{ $value | quote }}
-{{- end }}
 {{- end -}}
 
 {{/* The container that migrates, in a Job or before the hub. */}}
