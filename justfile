@@ -30,7 +30,7 @@ check:
 
 # Formatting.
 fmt:
-    cargo fmt --check
+    cargo fmt --check -- --color never
 
 # Lints; a warning is an error.
 clippy:
@@ -68,6 +68,10 @@ helm *ARGS: tools
 format: tools
     cargo fmt
     buf format --write proto
+
+# Check the queries against the schema anew and write .sqlx; `just prepare --check` only compares.
+prepare *ARGS:
+    scripts/prepare "$@"
 
 [private]
 tools:
