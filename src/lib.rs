@@ -1,3 +1,4 @@
 //! peshub
 pub mod kernel;
 pub mod pb;
+pub mod samples;
