@@ -1,8 +1,8 @@
 //! Compiles the contract under `proto/` into Rust, with its checks and its descriptor set.
 //!
 //! Two views of the same contract are generated. The *plain* view has every message as a Rust struct;
-//! clients, importers and tests use it. The *raw* view is the server's: in it a posting, and a change of
-//! one, is a field of bytes, which looks the same on the wire. So nothing is decoded only to be encoded
+//! clients, importers and tests use it. The *raw* view is the server's: in it a posting, its record and
+//! a change of it are fields of bytes, which look the same on the wire. So nothing is decoded only to be encoded
 //! again, and one unreadable record does not make its whole batch unreadable.
 
 use std::collections::HashSet;
@@ -19,13 +19,17 @@ const PROTO_ROOT: &str = "proto";
 const RULES_ROOT: &str = "build/rules";
 const POSTING: &str = ".peshub.postings.v1.Posting";
 /// The messages that are fields of bytes in the raw view.
-const OPAQUE: [&str; 2] = [POSTING, ".peshub.postings.v1.PostingChange"];
+const OPAQUE: [&str; 3] =
+    [POSTING, ".peshub.postings.v1.PostingChange", ".peshub.postings.v1.PostingRecord"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for path in [PROTO_ROOT, RULES_ROOT, "build/checks.rs", "migrations"] {
         println!("cargo::rerun-if-changed={path}");
     }
-    #[expect(clippy::disallowed_methods, reason = "cargo tells a build script where to write this way")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "cargo tells a build script where to write this way"
+    )]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
 
     let mut compiler = protox::Compiler::new([PROTO_ROOT, RULES_ROOT])?;
@@ -55,8 +59,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let raw = out.join("raw");
     std::fs::create_dir_all(&raw)?;
-    let mut config =
-        tonic_prost_build::configure().out_dir(&raw).include_file("mod.rs").bytes(".peshub").build_client(false);
+    let mut config = tonic_prost_build::configure()
+        .out_dir(&raw)
+        .include_file("mod.rs")
+        .bytes(".peshub")
+        .build_client(false);
     let holders = messages_that_hold_a_posting(&ours);
     for file in ours.file.iter_mut().filter(|file| file.package().starts_with("peshub.")) {
         if file.package() != "peshub.postings.v1" {
@@ -71,7 +78,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         for message in &mut file.message_type {
-            for field in message.field.iter_mut().filter(|field| OPAQUE.contains(&field.type_name())) {
+            for field in
+                message.field.iter_mut().filter(|field| OPAQUE.contains(&field.type_name()))
+            {
                 field.set_type(field_descriptor_proto::Type::Bytes);
                 field.type_name = None;
             }

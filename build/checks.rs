@@ -36,7 +36,10 @@ fn write_message(
         let (name, path) = (oneof.name(), rust_path(message.full_name()));
         let module = format!("{}::{}", parent(&path), snake(message.name()));
         if required {
-            writeln!(body, "        fields::present(at, found, \"{name}\", self.{name}.is_some());")?;
+            writeln!(
+                body,
+                "        fields::present(at, found, \"{name}\", self.{name}.is_some());"
+            )?;
         }
         for field in oneof.fields() {
             if matches!(field.kind(), Kind::Message(inner) if is_ours(&inner)) {
@@ -190,13 +193,21 @@ fn misplaced(field: &FieldDescriptor) -> Box<dyn Error> {
     format!("{}: the rule is not for this kind of field", field.full_name()).into()
 }
 
-fn extension(pool: &DescriptorPool, name: &str, options: &DynamicMessage) -> Option<DynamicMessage> {
+fn extension(
+    pool: &DescriptorPool,
+    name: &str,
+    options: &DynamicMessage,
+) -> Option<DynamicMessage> {
     let extension = pool.get_extension_by_name(name)?;
-    options.has_extension(&extension).then(|| options.get_extension(&extension).as_message().cloned())?
+    options
+        .has_extension(&extension)
+        .then(|| options.get_extension(&extension).as_message().cloned())?
 }
 
 fn submessage(message: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
-    message.has_field_by_name(name).then(|| message.get_field_by_name(name)?.as_message().cloned())?
+    message
+        .has_field_by_name(name)
+        .then(|| message.get_field_by_name(name)?.as_message().cloned())?
 }
 
 fn boolean(message: &DynamicMessage, name: &str) -> bool {

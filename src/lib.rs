@@ -1,5 +1,29 @@
-//! peshub
-pub mod client;
+//! peshub: an integration hub between job platforms and public employment services.
+//!
+//! Where to read on: `docs/ARCHITECTURE.md`. Modules in reading order: words ([`kernel`], [`codes`]), machinery
+//! ([`platform`]), exchanges ([`participants`], [`postings`]), what puts them together ([`server`], [`dev`]), and the
+//! client's side ([`client`], [`samples`], [`cli`]).
+
 pub mod kernel;
+
+pub mod codes;
+
 pub mod pb;
+
+pub mod platform;
+
+pub mod participants;
+
+pub mod postings;
+
+pub mod server;
+
+pub mod dev;
+
+pub mod client;
+
+pub mod json;
+
 pub mod samples;
+
+pub mod cli;

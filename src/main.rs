@@ -1,2 +1,7 @@
-//! peshub
-fn main() {}
+//! The `peshub` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    peshub::cli::run()
+}

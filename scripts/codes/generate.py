@@ -41,7 +41,8 @@ SUFFIXES = (
 
 def short_name(name):
     """The name as people shorten it (杭州, 广西, 延边), or nothing when too little is left."""
-    suffix = next((s for s in SUFFIXES if name.endswith(s)), "")
+    # 神农架林区 is a forest district, 万柏林区 and 清新区 are districts.
+    suffix = next((s for s in SUFFIXES if re.search(f"..{'.' * (s == '林区')}{s}$", name)), "")
     stem = name[: len(name) - len(suffix)]
     if suffix.startswith("自治") or stem.endswith("族"):
         stem = without_ethnic_groups(stem, bare_too=suffix.startswith("自治"))

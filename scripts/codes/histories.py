@@ -1,6 +1,6 @@
 """What became of a division: follows dated changes of GB/T 2260 codes to the edition in force.
 
-A code says little without its year: 1,100 codes were given to another place at least once (most
+A code says little without its year: 609 codes were given to another place at least once (most
 in 1982). So a place is followed as (code, year): the next change of that code after that year is
 the place's, and where it leads the place is followed from that year on.
 """
@@ -24,11 +24,48 @@ SAME_PLACE = {
 GENERIC_NAMES = {"郊区", "市郊区", "城区", "矿区", "市中区", "市区"}
 
 
+def straightened(events, short_name):
+    """The changes as they must have been where the source pairs places by code alone.
+
+    It tells of a code given to another place, but where the former holder went only if its new
+    code is new; and it takes a place for renamed when two places exchanged their codes. So the
+    name is looked for among what was given out in the province the same year.
+    """
+    given = defaultdict(set)
+    moved = set()
+    for e in events:
+        if e["old_code6"] != e["new_code6"]:
+            moved.add((e["year"], e["old_code6"]))
+        if e["old_code6"] != e["new_code6"] or e["old_name"] != e["new_name"]:
+            for name in {e["new_name"], short_name(e["new_name"]) or e["new_name"]}:
+                given[e["year"], name, e["new_code6"][:2]].add(e["new_code6"])
+
+    def target(e, name):
+        codes = given[e["year"], name, e["old_code6"][:2]] - {e["old_code6"], e["new_code6"]}
+        near = {c for c in codes if c[:4] == e["old_code6"][:4]} or codes
+        return near.pop() if len(near) == 1 else None
+
+    for e in events:
+        name, short = e["old_name"], short_name(e["old_name"])
+        stays = e["old_code6"] == e["new_code6"] != ""
+        if stays and name != e["new_name"] and (e["year"], e["old_code6"]) not in moved:
+            if code := target(e, name):
+                yield {**e, "type": "同名改码", "new_code6": code, "new_name": name}
+            elif e["type"] == "码位改派":
+                yield {**e, "type": "撤销", "new_code6": "", "new_name": ""}
+        elif e["type"] == "撤县设市" and short and short != short_name(e["new_name"]):
+            if code := target(e, short):
+                yield {**e, "new_code6": code, "new_name": name}
+                continue
+        yield e
+
+
 class Histories:
     def __init__(self, rows, events, short_name):
         self.current = {r["code6"]: r for r in rows}
         self.short_name = short_name
         coded = [e for e in events if e["old_code6"] or e["new_code6"]]
+        coded = list(straightened(coded, short_name))
         # What replaces prefectures: those whose code prefix a recorded change leads to.
         self.prefixes = defaultdict(set)
         for e in coded:
@@ -64,31 +101,33 @@ class Histories:
             else:
                 year, name = self.arrivals.get(code, [])[-1]
                 successors, change = self.by_name_or_prefix(code, name, year)
-                retired_year = min(
-                    (y for s in successors for y, _ in self.arrivals.get(s, []) if y > year), default=""
-                )
+                later = [y for s in successors for y, _ in self.arrivals.get(s, []) if y > year]
+                retired_year = min(later, default="") if change != "abolished" else ""
                 yield code, name, retired_year, change, ",".join(sorted(successors))
 
     def former_names(self):
-        """Yields (name, level, short, successors) for every name that is nobody's any more."""
-        found = defaultdict(set)
-        levels = {}
+        """Yields (name, level, short, successors) for every name no division of its province has any more."""
+        in_force = {(r["name"], code[:2]) for code, r in self.current.items()}
+        latest = {}
         for code, held in self.names.items():
             for year, name in held:
-                if name in GENERIC_NAMES:
+                if name in GENERIC_NAMES or (len(name) == 2 and name[1] == "区"):
+                    continue
+                if (name, code[:2]) in in_force:
                     continue
                 # A renamed place keeps its code; one that was moved has a move in that year.
                 move = next((e for y, e in self.moves.get(code, []) if y == year), None)
-                if move:
-                    found[name] |= self.after(move)[0]
-                elif (renamed := self.renamed(code, year, name)) is not None:
-                    found[name] |= renamed
-                levels[name] = 2 if code.endswith("00") else 3
-        for name in sorted(found):
-            in_force = {c for c, r in self.current.items() if r["name"] == name}
-            successors = found[name] - in_force - {c[:2] + "0000" for c in found[name]}
-            if successors and not in_force:
-                yield name, levels[name], self.short_name(name), ",".join(sorted(successors))
+                successors = self.after(move)[0] if move else self.renamed(code, year, name)
+                if successors and latest.get((name, code[:2]), (0,))[0] <= year:
+                    latest[name, code[:2]] = year, 2 if code.endswith("00") else 3, successors
+        for name in sorted({name for name, _ in latest}):
+            found = [held for (n, _), held in latest.items() if n == name]
+            successors = {s for _, _, successors in found for s in successors}
+            # A name whose place is only known by its province says nothing.
+            successors = {s for s in successors if s[2:] != "0000" or name.startswith("重庆")}
+            if successors:
+                level = min(level for _, level, _ in found)
+                yield name, level, self.short_name(name), ",".join(sorted(successors))
 
     def renamed(self, code, year, name):
         """Where the place is now that lost this name in this year but kept its code."""
@@ -122,7 +161,8 @@ class Histories:
             return self.by_counties(old, event["old_name"], year)
         successors = self.follow(new, year, seen)
         if kind is None:
-            kind = "renumbered" if same_name else "merged" if event["type"] == "撤销" else "reorganised"
+            merged = "merged" if event["type"] == "撤销" else "reorganised"
+            kind = "renumbered" if same_name else merged
         return successors, kind
 
     def is_homonym(self, event):
@@ -143,7 +183,8 @@ class Histories:
                 continue
             for moved, event in moves:
                 if moved == year and event["new_code6"] and not self.is_homonym(event):
-                    prefectures |= {self.prefecture(c) for c in self.follow(event["new_code6"], year)}
+                    went_to = self.follow(event["new_code6"], year)
+                    prefectures |= {self.prefecture(c) for c in went_to}
         if not prefectures:
             return self.by_name_or_prefix(code, name, year)
         return prefectures, "merged" if len(prefectures) == 1 else "split"
@@ -160,7 +201,7 @@ class Histories:
             prefecture = code.endswith("00")
             for level_is_prefecture in (prefecture, not prefecture):
                 alike = self.by_name(code, year, level_is_prefecture, lambda n: n == name)
-                if len(alike) != 1 and short and not name.endswith("区"):
+                if len(alike) != 1 and short and (name.endswith("地区") or name[-1] != "区"):
                     alike = self.by_name(
                         code, year, level_is_prefecture, lambda n: self.short_name(n) == short
                     )

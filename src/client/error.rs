@@ -64,6 +64,12 @@ impl ClientError {
     }
 }
 
+impl From<Status> for ClientError {
+    fn from(status: Status) -> Self {
+        Self::Refused(Refusal::of(&status))
+    }
+}
+
 /// A failed call, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

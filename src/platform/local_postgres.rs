@@ -67,7 +67,7 @@ impl LocalPostgres {
     ///
     /// # Errors
     ///
-    /// Any [`LocalPostgresError`]; nothing is left running.
+    /// Any [`LocalPostgresError`]; what was started by then stops.
     pub async fn start(options: LocalPostgresOptions) -> Result<Self, LocalPostgresError> {
         let data_dir = cluster::open_data_dir(&options.data_dir)?;
         let lock = DataDirLock::take(&data_dir).await?;
@@ -81,6 +81,7 @@ impl LocalPostgres {
         if major_made_by.is_none() {
             cluster.initialise(&binaries, &user, options.durability).await?;
         }
+        cluster.remove_unfinished()?;
         cluster.take_over(&user).await?;
 
         let socket = Socket::prepare(&data_dir, &user)?;
@@ -93,7 +94,7 @@ impl LocalPostgres {
             version: binaries.version.clone(),
             data_dir,
         };
-        tracing::debug!("private PostgreSQL runs: {location}");
+        tracing::info!("private PostgreSQL runs: {location}");
         Ok(Self { server, socket, location, binaries, user, lock })
     }
 
@@ -300,8 +301,8 @@ pub enum LocalPostgresError {
     NoUser,
     /// The user that runs PostgreSQL cannot reach the data directory.
     #[error(
-        "PostgreSQL runs as user {user}, who may not enter {}; choose a data directory outside it \
-         or let others pass (chmod o+x)",
+        "PostgreSQL runs as {user}, who may not enter {}; choose a data directory outside it or let \
+         others pass (chmod o+x)",
         directory.display()
     )]
     NoWay {

@@ -13,10 +13,13 @@ use crate::platform::local_postgres::account::ServerUser;
 use crate::platform::local_postgres::binaries::Binaries;
 use crate::platform::local_postgres::log::Log;
 use crate::platform::local_postgres::occupant::{self, PostmasterFile};
-use crate::platform::local_postgres::psql;
+use crate::platform::local_postgres::psql::{self, Attempt};
 use crate::platform::local_postgres::socket::Socket;
 use crate::platform::local_postgres::watchdog::{FAST_STOP_WAIT, HARD_STOP_WAIT, Watched};
 use crate::platform::local_postgres::{Durability, LocalPostgresError, LocalPostgresOptions, USER};
+
+/// How a cluster in the making is called, before its number.
+const UNFINISHED: &str = "pg.unfinished.";
 
 /// Between two looks at something that will change soon.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -183,60 +186,58 @@ impl Cluster {
         } else {
             &[&["--locale=C.UTF-8"], &["--locale=C"]]
         };
+        // Whoever reaches the socket may connect, and only the server's user and root reach it.
+        let mut always = vec!["--auth=trust", "--data-checksums", "--no-instructions"];
+        always.extend(["--encoding=UTF8", "--username", USER]);
+        if durability == Durability::TestsOnly {
+            always.push("--no-sync");
+        }
         let mut outcome = Ok(());
         for locale in attempts {
-            let unfinished = self.unfinished_dir()?;
+            let number = self.remove_unfinished()?.saturating_add(1);
+            let unfinished = self.data_dir.join(format!("{UNFINISHED}{number}"));
             user.private_dir(&unfinished)?;
-            outcome = self.run_initdb(&unfinished, locale, binaries, user, durability).await;
+            let mut arguments: Vec<OsString> = vec!["--pgdata".into(), unfinished.clone().into()];
+            arguments.extend(always.iter().chain(*locale).map(OsString::from));
+            outcome = self.run_initdb(&binaries.program("initdb"), &arguments, user).await;
             match &outcome {
                 Ok(()) => return self.finish(&unfinished, durability),
                 // Not every system has this locale; plain C is everywhere.
-                Err(LocalPostgresError::Failed { tail, .. }) if tail.contains("locale") => {}
+                Err(LocalPostgresError::Failed { tail, .. }) if tail.contains("invalid locale") => {
+                }
                 Err(_) => break,
             }
         }
         outcome
     }
 
-    /// Returns a name for a cluster in the making and removes those that were not finished.
-    fn unfinished_dir(&self) -> Result<PathBuf, LocalPostgresError> {
+    /// Removes clusters whose making was interrupted; returns the highest number of one.
+    pub(crate) fn remove_unfinished(&self) -> Result<u32, LocalPostgresError> {
         let entries = fs::read_dir(&self.data_dir)
             .map_err(|error| file_error("read", &self.data_dir, error))?;
-        let mut last = 0_u32;
+        let mut last = 0;
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("pg.unfinished."));
+            let number = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED));
             let Some(number) = number.and_then(|number| number.parse().ok()) else { continue };
             last = last.max(number);
-            // Its `initdb` may be alive for another moment and write into it. That is why names
+            // Its `initdb` may be alive for another moment and write into it. That is why numbers
             // are not used again at once, and why what cannot be removed is left to the next time.
             if let Err(error) = fs::remove_dir_all(entry.path()) {
                 tracing::debug!("{} stays behind: {error}", entry.path().display());
             }
         }
-        Ok(self.data_dir.join(format!("pg.unfinished.{}", last.saturating_add(1))))
+        Ok(last)
     }
 
     async fn run_initdb(
         &self,
-        directory: &Path,
-        locale: &[&str],
-        binaries: &Binaries,
+        initdb: &Path,
+        arguments: &[OsString],
         user: &ServerUser,
-        durability: Durability,
     ) -> Result<(), LocalPostgresError> {
-        let mut arguments: Vec<OsString> = vec!["--pgdata".into(), directory.into()];
-        arguments.extend(["--username", USER, "--encoding=UTF8"].map(OsString::from));
-        arguments.extend(locale.iter().map(OsString::from));
-        // Whoever reaches the socket may connect, and only the server's user and root reach it.
-        arguments
-            .extend(["--auth=trust", "--data-checksums", "--no-instructions"].map(OsString::from));
-        if durability == Durability::TestsOnly {
-            arguments.push("--no-sync".into());
-        }
-        let initdb = binaries.program("initdb");
-        let running = Watched::spawn(&initdb, &arguments, user, &self.log).await?;
-        let status = running.wait().await.map_err(|error| user.cannot_run(&initdb, error))?;
+        let running = Watched::spawn(initdb, arguments, user, &self.log).await?;
+        let status = running.wait().await.map_err(|error| user.cannot_run(initdb, error))?;
         if status.success() { Ok(()) } else { Err(self.log.failure("making the cluster")) }
     }
 
@@ -290,18 +291,26 @@ impl Cluster {
         let arguments = self.server_arguments(socket, options);
         let mut server =
             Watched::spawn(&binaries.program("postgres"), &arguments, user, &self.log).await?;
+        let mut refusal = None;
         loop {
             if server.ended().is_some() {
                 return Err(self.log.failure("starting PostgreSQL"));
             }
-            let ready = PostmasterFile::read(&self.path)
-                .is_some_and(|file| file.process == server.process && file.is_ready);
-            // A file from before may say all that by chance; an answer is proof.
-            if ready && psql::make_database(binaries, user, socket, &options.database).await? {
-                return Ok(server);
+            // A file from before may say all this by chance; only an answer is proof.
+            if PostmasterFile::read(&self.path)
+                .is_some_and(|file| file.process == server.process && file.is_ready)
+            {
+                match psql::make_database(binaries, user, socket, &options.database).await? {
+                    Attempt::Done => return Ok(server),
+                    Attempt::NotConnected { message } => refusal = Some(message),
+                }
             }
             if begun.elapsed() > options.start_wait {
-                return Err(self.log.failure("starting PostgreSQL in time"));
+                let database = options.database.clone();
+                return Err(match refusal {
+                    Some(message) => LocalPostgresError::NoDatabase { database, message },
+                    None => self.log.failure("starting PostgreSQL in time"),
+                });
             }
             sleep(POLL_INTERVAL).await;
         }

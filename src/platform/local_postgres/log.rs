@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::platform::local_postgres::LocalPostgresError;
@@ -75,7 +76,8 @@ impl Log {
 }
 
 fn open_appending(path: &Path) -> io::Result<(File, u64)> {
-    let file = File::options().append(true).create(true).open(path)?;
+    // What was refused is quoted in it, and that may be anybody's data.
+    let file = File::options().append(true).create(true).mode(0o600).open(path)?;
     let length = file.metadata()?.len();
     Ok((file, length))
 }

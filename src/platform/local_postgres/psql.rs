@@ -19,13 +19,24 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \\gexec
 ";
 
-/// Makes the database if it is missing. False if the server does not take connections.
+/// What came of the attempt to make the database.
+pub(crate) enum Attempt {
+    /// It exists.
+    Done,
+    /// The server did not take the connection, perhaps not yet.
+    NotConnected {
+        /// What `psql` said.
+        message: String,
+    },
+}
+
+/// Makes the database if it is missing.
 pub(crate) async fn make_database(
     binaries: &Binaries,
     user: &ServerUser,
     socket: &Socket,
     database: &str,
-) -> Result<bool, LocalPostgresError> {
+) -> Result<Attempt, LocalPostgresError> {
     let psql = binaries.program("psql");
     let cannot_run = |error| user.cannot_run(&psql, error);
     let mut running = user
@@ -48,12 +59,13 @@ pub(crate) async fn make_database(
         }
     }
     let output = running.wait_with_output().await.map_err(cannot_run)?;
+    let message = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status.code() {
-        Some(0) => Ok(true),
-        Some(NOT_CONNECTED) => Ok(false),
+        Some(0) => Ok(Attempt::Done),
+        Some(NOT_CONNECTED) => Ok(Attempt::NotConnected { message: message() }),
         Some(_) | None => Err(LocalPostgresError::NoDatabase {
             database: database.to_owned(),
-            message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            message: message(),
         }),
     }
 }

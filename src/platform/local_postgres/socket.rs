@@ -43,7 +43,10 @@ impl Socket {
     /// Makes the directory and finds a number that is free in it.
     pub(crate) fn prepare(data_dir: &Path, user: &ServerUser) -> Result<Self, LocalPostgresError> {
         let beside = data_dir.join("run");
-        let is_elsewhere = socket_path(&beside, PORT_LAST).as_os_str().len() > PATH_BYTES_MAX;
+        let path = socket_path(&beside, PORT_LAST);
+        let bytes = path.as_os_str().as_bytes();
+        // To clients of PostgreSQL a comma is the end of one host and the beginning of another.
+        let is_elsewhere = bytes.len() > PATH_BYTES_MAX || bytes.contains(&b',');
         let dir = if is_elsewhere {
             short_dir(data_dir, user)?
         } else {
@@ -57,8 +60,8 @@ impl Socket {
         Ok(Self { dir, port, is_elsewhere })
     }
 
-    /// Returns the directory as PostgreSQL reads it in its settings: in quotes, since a comma would
-    /// otherwise begin another one.
+    /// Returns the directory as PostgreSQL reads it in its settings: in quotes, since spaces around
+    /// it would otherwise be lost.
     pub(crate) fn dir_as_setting(&self) -> OsString {
         let mut quoted = vec![b'"'];
         for &byte in self.dir.as_os_str().as_bytes() {

@@ -289,9 +289,8 @@ async fn a_cluster_whose_making_was_interrupted_is_made_again() {
     let postgres = LocalPostgres::start(options(&dir)).await.unwrap();
     assert_eq!(ask_running(&postgres, "SELECT 1"), "1");
     postgres.stop().await.unwrap();
-    // The one left is at most what the interrupted one was still writing; the next start is rid
-    // of it.
-    assert!(dir.0.join("pg/PG_VERSION").exists());
+    LocalPostgres::start(options(&dir)).await.unwrap().stop().await.unwrap();
+    assert!(!dir.0.join("pg.unfinished.1").exists());
 }
 
 #[tokio::test]
@@ -319,14 +318,27 @@ async fn a_start_that_fails_says_what_postgres_said() {
 }
 
 #[tokio::test]
-async fn a_directory_with_a_long_path_has_its_socket_elsewhere() {
-    let dir = TestDir::named(&"-long".repeat(30));
-    let postgres = LocalPostgres::start(options(&dir)).await.unwrap();
-    let socket_dir = postgres.location().socket_dir.clone();
-    assert!(!socket_dir.starts_with(&dir.0));
-    assert_eq!(ask_running(&postgres, "SELECT 1"), "1");
-    postgres.stop().await.unwrap();
-    assert!(!socket_dir.exists());
+async fn a_socket_whose_path_would_not_do_is_elsewhere() {
+    let long = "-long".repeat(30);
+    for (name, is_elsewhere) in [(long.as_str(), true), ("a,b", true), ("'ä' \"&%?#\\", false)] {
+        let dir = TestDir::named(name);
+        let postgres = LocalPostgres::start(options(&dir)).await.unwrap();
+        let socket_dir = postgres.location().socket_dir.clone();
+        assert_eq!(socket_dir.starts_with(&dir.0), !is_elsewhere, "{name}");
+        assert_eq!(ask_running(&postgres, "SELECT 1"), "1", "{name}");
+        postgres.stop().await.unwrap();
+        assert_eq!(socket_dir.exists(), !is_elsewhere, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_does_not_take_longer_than_it_may() {
+    let dir = TestDir::new();
+    let mut options = options(&dir);
+    options.start_wait = Duration::ZERO;
+    let failure = LocalPostgres::start(options).await.unwrap_err().to_string();
+    assert!(failure.starts_with("starting PostgreSQL in time failed"), "{failure}");
+    until_gone(&dir.0.join("pg")).await;
 }
 
 #[tokio::test]

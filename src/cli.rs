@@ -1,0 +1,87 @@
+//! The command line: arguments → settings → work.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::platform::config::TelemetryOptions;
+use crate::platform::telemetry;
+
+mod client;
+mod dev;
+mod migrate;
+mod output;
+mod postings;
+mod serve;
+mod watch;
+
+/// Integration hub between job platforms and public employment services.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    telemetry: TelemetryOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a hub.
+    Serve(serve::ServeArgs),
+    /// Run a hub to try things out with: private database, own certificates, demo bureaus and platforms.
+    Dev(dev::DevArgs),
+    /// Bring the database schema up to this binary's.
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
+    /// Receive a snapshot of postings and every change after it.
+    Watch(watch::WatchArgs),
+    /// Look at postings.
+    #[command(subcommand)]
+    Postings(postings::PostingsCommand),
+}
+
+/// What went wrong, for a person: what, and what to do about it.
+type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs the program. Exit code 0: done; 1: it failed and says why; 2: the arguments are wrong.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    runtime.block_on(async {
+        let telemetry = match telemetry::start(&cli.telemetry) {
+            Ok(telemetry) => telemetry,
+            Err(error) => return fail(&error),
+        };
+        let outcome = match cli.command {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Dev(args) => dev::run(args).await,
+            Command::Migrate(command) => migrate::run(command).await,
+            Command::Watch(args) => watch::run(args).await,
+            Command::Postings(command) => postings::run(command).await,
+        };
+        telemetry.shut_down();
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(error.as_ref()),
+        }
+    })
+}
+
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    let mut message = format!("peshub: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.ends_with(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    output::error(&message);
+    ExitCode::FAILURE
+}

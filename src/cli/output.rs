@@ -1,0 +1,21 @@
+//! What is printed.
+
+use std::io::{self, Write as _};
+
+use serde_json::Value;
+
+/// Prints a line. A reader that has gone away is no failure.
+pub(super) fn line(text: &str) {
+    writeln!(io::stdout().lock(), "{text}").unwrap_or_default();
+}
+
+/// Prints a JSON value on one line. Returns false when nobody reads any more.
+pub(super) fn json(value: &Value) -> bool {
+    writeln!(io::stdout().lock(), "{value}").is_ok()
+}
+
+/// Prints a line for the person at the terminal, apart from the output.
+pub(super) fn error(text: &str) {
+    writeln!(io::stderr().lock(), "{text}").unwrap_or_default();
+}
+

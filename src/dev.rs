@@ -1,0 +1,373 @@
+//! A hub to try things out with: its own database, its own certificate authority, demo participants. Never for production.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+
+use crate::client::connect::{ClientIdentity, Connection, Options};
+use crate::client::error::ClientError;
+use crate::codes::divisions;
+use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
+use crate::kernel::fault::{Fault, Reason};
+use crate::participants::grpc::register;
+use crate::participants::store::{Jurisdiction, Participant};
+use crate::pb::peshub::participants::v1::CreateSourceRequest;
+use crate::platform::config::Surroundings;
+use crate::platform::db::Db;
+use crate::platform::local_postgres::{
+    self, Durability, LocalPostgres, LocalPostgresError, LocalPostgresOptions,
+};
+use crate::platform::permit::{ParticipantKind, Permit};
+use crate::platform::pki::{self, DevelopmentCa, PkiError, participant_uri};
+use crate::platform::tls::{self, TlsError, TlsFiles};
+use crate::server::{Hub, HubParts, StartError};
+
+/// Demo bureaus, from the nation down to a county: name, name for people, division.
+pub const BUREAUS: [(&str, &str, &str); 6] = [
+    ("bureau-nation", "National employment service", "CN"),
+    ("bureau-zhejiang", "Zhejiang provincial employment service", "330000"),
+    ("bureau-hangzhou", "Hangzhou employment service", "330100"),
+    ("bureau-xihu", "Xihu district employment service", "330106"),
+    ("bureau-shenzhen", "Shenzhen employment service", "440300"),
+    ("bureau-sweden", "Swedish employment service", "SE"),
+];
+
+/// Demo platforms; each has a source of its own name.
+pub const PLATFORMS: [(&str, &str); 3] = [
+    ("platform-north", "North job platform"),
+    ("platform-south", "South job platform"),
+    ("platform-east", "East job platform"),
+];
+
+/// The demo operator.
+pub const OPERATOR: &str = "operator";
+
+/// Why a development hub does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// The private database does not start.
+    #[error(transparent)]
+    Postgres(#[from] LocalPostgresError),
+    /// The database URL cannot be read.
+    #[error("the database URL is not valid")]
+    Url(#[source] sqlx::Error),
+    /// The schema cannot be brought up to date.
+    #[error("the database schema cannot be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A certificate cannot be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The hub does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A participant cannot be registered.
+    #[error("a demo participant cannot be registered")]
+    Register(#[from] Fault),
+    /// The hub does not answer.
+    #[error("the hub does not answer its own client")]
+    Client(#[from] ClientError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A folder cannot be made.
+    #[error("{} cannot be made", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no place for data.
+    #[error("no place for data: neither --data-dir nor a home directory is given")]
+    NoDataDir,
+}
+
+/// How a development hub is run.
+#[derive(Clone, Debug)]
+pub struct DevOptions {
+    /// Where the private database and the certificates live.
+    pub data_dir: PathBuf,
+    /// A database to use instead of a private one.
+    pub database_url: Option<String>,
+    /// Where programs are looked for.
+    pub search_path: Option<std::ffi::OsString>,
+    /// The gRPC listener.
+    pub listen: SocketAddr,
+    /// The internal listener.
+    pub internal_listen: Option<SocketAddr>,
+    /// Most connections to the database.
+    pub database_connections: u32,
+    /// Days that changes stay in the feed.
+    pub feed_days: u32,
+}
+
+impl DevOptions {
+    /// Returns options for a data directory, with listeners on free ports of the loopback.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, surroundings: &Surroundings) -> Self {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            data_dir,
+            database_url: None,
+            search_path: surroundings.search_path.clone(),
+            listen: loopback,
+            internal_listen: Some(loopback),
+            database_connections: 32,
+            feed_days: 30,
+        }
+    }
+}
+
+/// Returns where a hub keeps its data when nobody says.
+///
+/// # Errors
+///
+/// There is no home directory.
+pub async fn default_data_dir(surroundings: &Surroundings) -> Result<PathBuf, DevError> {
+    let is_root = local_postgres::running_as_root().await.unwrap_or(false);
+    let (home, data) = (surroundings.home.as_deref(), surroundings.xdg_data_home.as_deref());
+    local_postgres::default_data_dir(home, data, is_root).ok_or(DevError::NoDataDir)
+}
+
+/// The database of a hub: one that is there, or a private one that runs as long as this lives.
+#[derive(Debug)]
+pub struct Database {
+    /// How to connect.
+    pub options: PgConnectOptions,
+    /// The private cluster, if it is one.
+    pub private: Option<LocalPostgres>,
+}
+
+impl Database {
+    /// Starts the private cluster in a data directory, or takes the database that a URL names.
+    ///
+    /// # Errors
+    ///
+    /// The cluster does not start, or the URL is not valid.
+    pub async fn open(
+        url: Option<&str>,
+        data_dir: &Path,
+        search_path: Option<std::ffi::OsString>,
+    ) -> Result<Self, DevError> {
+        if let Some(url) = url {
+            return Ok(Self { options: url.parse().map_err(DevError::Url)?, private: None });
+        }
+        let options = LocalPostgresOptions {
+            search_path,
+            durability: Durability::Full,
+            ..LocalPostgresOptions::new(data_dir)
+        };
+        let private = LocalPostgres::start(options).await?;
+        let options = private.location().url().parse().map_err(DevError::Url)?;
+        Ok(Self { options, private: Some(private) })
+    }
+
+    /// Stops the private cluster.
+    ///
+    /// # Errors
+    ///
+    /// It does not stop.
+    pub async fn close(self) -> Result<(), DevError> {
+        if let Some(private) = self.private {
+            private.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Certificates of a development hub, as files.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    dir: PathBuf,
+}
+
+impl Credentials {
+    /// Returns the credentials of the hub with a data directory.
+    #[must_use]
+    pub fn in_data_dir(data_dir: &Path) -> Self {
+        Self { dir: data_dir.join("dev") }
+    }
+
+    /// Returns the file of the authority's certificate.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.dir.join("ca.pem")
+    }
+
+    /// Returns the files of a participant's certificate and key.
+    #[must_use]
+    pub fn of(&self, participant: &str) -> (PathBuf, PathBuf) {
+        (
+            self.dir.join(format!("{participant}.pem")),
+            self.dir.join(format!("{participant}.key.pem")),
+        )
+    }
+
+    fn write(&self, ca: &DevelopmentCa) -> Result<(), DevError> {
+        let folder = |source| DevError::Folder { path: self.dir.clone(), source };
+        std::fs::create_dir_all(&self.dir).map_err(folder)?;
+        pki::write_private(&self.authority(), &ca.certificate())?;
+        for name in participants() {
+            let identity = ca.participant(name)?;
+            let (certificate, key) = self.of(name);
+            pki::write_private(&certificate, &identity.certificate)?;
+            pki::write_private(&key, &identity.key)?;
+        }
+        Ok(())
+    }
+}
+
+fn participants() -> impl Iterator<Item = &'static str> {
+    let bureaus = BUREAUS.iter().map(|(name, ..)| *name);
+    bureaus.chain(PLATFORMS.iter().map(|(name, _)| *name)).chain([OPERATOR])
+}
+
+/// A development hub that runs.
+#[derive(Debug)]
+pub struct DevHub {
+    /// The hub.
+    pub hub: Hub,
+    /// Its certificates as files.
+    pub credentials: Credentials,
+    ca: Arc<DevelopmentCa>,
+}
+
+impl DevHub {
+    /// Starts a hub over a database.
+    ///
+    /// # Errors
+    ///
+    /// The database, a certificate or a listener fails.
+    pub async fn start(options: &DevOptions, database: &Database) -> Result<Self, DevError> {
+        let now = SystemClock.now();
+        let ca = Arc::new(DevelopmentCa::new(now)?);
+        let credentials = Credentials::in_data_dir(&options.data_dir);
+        credentials.write(&ca)?;
+        Self::start_with(options, database, ca).await
+    }
+
+    /// Starts a hub whose certificates are from an authority, for example a second one over the same database.
+    ///
+    /// # Errors
+    ///
+    /// The database, a certificate or a listener fails.
+    pub async fn start_with(
+        options: &DevOptions,
+        database: &Database,
+        ca: Arc<DevelopmentCa>,
+    ) -> Result<Self, DevError> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let credentials = Credentials::in_data_dir(&options.data_dir);
+        let db = Db::open(database.options.clone(), options.database_connections);
+        db.migrate().await?;
+        register_all(&db, clock.now()).await?;
+        let server = ca.server()?;
+        let tls = tls::acceptor(&TlsFiles {
+            certificates: server.certificate.into_bytes(),
+            key: server.key.into_bytes(),
+            client_authorities: ca.certificate().into_bytes(),
+        })?;
+        let internal = match options.internal_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let parts = HubParts {
+            db,
+            clock,
+            tls,
+            listener: listen(options.listen).await?,
+            internal,
+            feed_days: options.feed_days,
+            reflection: true,
+        };
+        let hub = Hub::start(parts).await?;
+        let dev = Self { hub, credentials, ca };
+        dev.create_sources().await?;
+        Ok(dev)
+    }
+
+    /// Returns the authority of its certificates.
+    #[must_use]
+    pub fn ca(&self) -> Arc<DevelopmentCa> {
+        Arc::clone(&self.ca)
+    }
+
+    /// Returns how to connect as one of the participants.
+    ///
+    /// # Errors
+    ///
+    /// No certificate can be made.
+    pub fn client(&self, participant: &str) -> Result<Options, DevError> {
+        let identity = self.ca.participant(participant)?;
+        Ok(Options {
+            address: format!("https://{}", self.hub.address),
+            authorities_pem: Some(self.ca.certificate()),
+            identity: Some(ClientIdentity {
+                certificate_pem: identity.certificate,
+                key_pem: identity.key,
+            }),
+            ..Options::default()
+        })
+    }
+
+    async fn create_sources(&self) -> Result<(), DevError> {
+        for (name, _) in PLATFORMS {
+            let connection = Connection::open(&self.client(name)?).await?;
+            let request = CreateSourceRequest { name: name.to_owned() };
+            let created = connection.participants().create_source(request).await;
+            created.map_err(ClientError::from)?;
+        }
+        Ok(())
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {
+    TcpListener::bind(address).await.map_err(|source| DevError::Listen { address, source })
+}
+
+async fn register_all(db: &Db, now: time::OffsetDateTime) -> Result<(), DevError> {
+    let bureaus = BUREAUS.iter().map(|(name, display_name, division)| {
+        let scheme = match division.parse::<u32>() {
+            Ok(_) => divisions::Scheme::GbT2260,
+            Err(_) => divisions::Scheme::Iso3166_2,
+        };
+        let token = divisions::lookup(scheme, division).map_or(*division, |found| found.token());
+        let jurisdiction = Jurisdiction {
+            scheme: if scheme == divisions::Scheme::GbT2260 { 1 } else { 2 },
+            code: (*division).to_owned(),
+            token: token.to_owned(),
+        };
+        (*name, *display_name, ParticipantKind::Bureau, vec![jurisdiction])
+    });
+    let platforms =
+        PLATFORMS.iter().map(|(name, display)| (*name, *display, ParticipantKind::Platform, vec![]));
+    let operator = [(OPERATOR, "Operator of this hub", ParticipantKind::Operator, vec![])];
+    for (name, display_name, kind, divisions) in bureaus.chain(platforms).chain(operator) {
+        let participant = Participant {
+            name: name.to_owned(),
+            display_name: display_name.to_owned(),
+            kind,
+            divisions,
+            certificate_uris: vec![participant_uri(name)],
+            created_at: now,
+        };
+        match register(db, &Permit::of_hub(), &participant, None).await {
+            Err(fault) if fault.reason != Reason::AlreadyExists => return Err(fault.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}

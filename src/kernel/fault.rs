@@ -1,0 +1,193 @@
+//! How a failure looks from outside: its kind, its reason, a message; and its cause, which stays inside.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::kernel::fields::Violation;
+
+/// The class of a failure; decides the gRPC code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request is wrong whenever it is sent.
+    InvalidArgument,
+    /// The hub is in no state for the request.
+    FailedPrecondition,
+    /// A position lies outside what is kept.
+    OutOfRange,
+    /// The caller is not known.
+    Unauthenticated,
+    /// The caller is known and may not.
+    PermissionDenied,
+    /// It does not exist for this caller.
+    NotFound,
+    /// It exists already.
+    AlreadyExists,
+    /// Another writer came first; the whole step may be tried again.
+    Aborted,
+    /// A limit is reached.
+    ResourceExhausted,
+    /// Time ran out.
+    DeadlineExceeded,
+    /// Try again later.
+    Unavailable,
+    /// The hub's own fault.
+    Internal,
+}
+
+/// Why; the Rust form of `peshub.common.v1.ErrorReason`, which says what each means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "documented in proto/peshub/common/v1/error_reason.proto")]
+pub enum Reason {
+    CallerUnknown,
+    ActionNotGranted,
+    FieldsInvalid,
+    SourceNotFound,
+    PostingNotFound,
+    BatchOutOfOrder,
+    BatchIdReused,
+    RequestIdReused,
+    BatchTooLarge,
+    StreamOutOfStep,
+    CursorInvalid,
+    CursorExpired,
+    FeedRewound,
+    PageTokenInvalid,
+    StoreUnavailable,
+    Internal,
+    ShuttingDown,
+    AlreadyExists,
+    Contended,
+    LaneTakenOver,
+    DeadlineExceeded,
+}
+
+impl Reason {
+    /// Every reason, in the order of the contract.
+    pub const ALL: [Self; 21] = [
+        Self::CallerUnknown,
+        Self::ActionNotGranted,
+        Self::FieldsInvalid,
+        Self::SourceNotFound,
+        Self::PostingNotFound,
+        Self::BatchOutOfOrder,
+        Self::BatchIdReused,
+        Self::RequestIdReused,
+        Self::BatchTooLarge,
+        Self::StreamOutOfStep,
+        Self::CursorInvalid,
+        Self::CursorExpired,
+        Self::FeedRewound,
+        Self::PageTokenInvalid,
+        Self::StoreUnavailable,
+        Self::Internal,
+        Self::ShuttingDown,
+        Self::AlreadyExists,
+        Self::Contended,
+        Self::LaneTakenOver,
+        Self::DeadlineExceeded,
+    ];
+
+    /// Returns the name in `google.rpc.ErrorInfo.reason`: the contract's, without `ERROR_REASON_`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CallerUnknown => "CALLER_UNKNOWN",
+            Self::ActionNotGranted => "ACTION_NOT_GRANTED",
+            Self::FieldsInvalid => "FIELDS_INVALID",
+            Self::SourceNotFound => "SOURCE_NOT_FOUND",
+            Self::PostingNotFound => "POSTING_NOT_FOUND",
+            Self::BatchOutOfOrder => "BATCH_OUT_OF_ORDER",
+            Self::BatchIdReused => "BATCH_ID_REUSED",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::BatchTooLarge => "BATCH_TOO_LARGE",
+            Self::StreamOutOfStep => "STREAM_OUT_OF_STEP",
+            Self::CursorInvalid => "CURSOR_INVALID",
+            Self::CursorExpired => "CURSOR_EXPIRED",
+            Self::FeedRewound => "FEED_REWOUND",
+            Self::PageTokenInvalid => "PAGE_TOKEN_INVALID",
+            Self::StoreUnavailable => "STORE_UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::Contended => "CONTENDED",
+            Self::LaneTakenOver => "LANE_TAKEN_OVER",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        }
+    }
+}
+
+/// A failure as the caller is told it, with its cause for the log.
+#[derive(Debug)]
+pub struct Fault {
+    /// The class.
+    pub kind: Kind,
+    /// The reason.
+    pub reason: Reason,
+    /// A sentence for a person; no personal data, no text of a driver.
+    pub message: String,
+    /// Every violated field.
+    pub violations: Vec<Violation>,
+    /// When trying again can help.
+    pub retry_after: Option<Duration>,
+    /// What lay behind it; goes to the log only.
+    pub cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// Returns a fault without details.
+    #[must_use]
+    pub fn new(kind: Kind, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            reason,
+            message: message.into(),
+            violations: Vec::new(),
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// Returns the fault of a request whose fields break rules.
+    #[must_use]
+    pub fn fields(violations: Vec<Violation>) -> Self {
+        let message = match violations.as_slice() {
+            [one] => format!("{}: {}", one.field, one.expected),
+            many => format!("{} fields are not valid", many.len()),
+        };
+        Self { violations, ..Self::new(Kind::InvalidArgument, Reason::FieldsInvalid, message) }
+    }
+
+    /// Returns a fault of the hub itself.
+    #[must_use]
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Kind::Internal, Reason::Internal, "the hub failed; its log says why")
+            .because(cause)
+    }
+
+    /// Returns the fault with its cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Returns the fault with a time after which trying again can help.
+    #[must_use]
+    pub const fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason.name(), self.message)
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}

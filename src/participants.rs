@@ -1,0 +1,5 @@
+//! The organisations that exchange through the hub, their sources and their divisions.
+
+pub mod grpc;
+pub mod store;
+pub mod wire;

@@ -1,0 +1,18 @@
+//! Machinery: knows no exchange.
+
+pub mod checks;
+pub mod config;
+pub mod db;
+pub mod feed;
+pub mod identity;
+pub mod local_postgres;
+pub mod permit;
+pub mod pki;
+pub mod probes;
+pub mod replay;
+pub mod rpc;
+pub mod status;
+pub mod tasks;
+pub mod telemetry;
+pub mod tls;
+pub mod upkeep;

@@ -1,0 +1,22 @@
+//! What must be true of a database before acknowledged changes are entrusted to it.
+
+use sqlx::PgConnection;
+
+use crate::platform::db::DbError;
+
+/// Returns the first setting under which an acknowledged change could be lost: its name, its value and what it must be.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn unsafe_setting(
+    connection: &mut PgConnection,
+) -> Result<Option<(String, String, &'static str)>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT name AS "name!", setting AS "setting!" FROM pg_settings
+           WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().find(|row| row.setting == "off").map(|row| (row.name, row.setting, "on")))
+}

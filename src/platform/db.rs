@@ -1,0 +1,327 @@
+//! The database: a transaction opens with a permit, and a write closes with a record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres};
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+
+use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::platform::permit::Permit;
+
+/// The schema, step by step; embedded in the binary.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Longest wait for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A failure of the store, by what can be done about it.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// It cannot be reached, or refuses work for now.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] sqlx::Error),
+    /// Another writer came first; the transaction may be tried again.
+    #[error("another writer changed the same rows")]
+    Contended(#[source] Option<sqlx::Error>),
+    /// A named constraint refused the write.
+    #[error("constraint {name} refused the write")]
+    Constraint {
+        /// Name of the constraint.
+        name: String,
+        /// The driver's error.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Anything else: a fault of the hub.
+    #[error("the database refused a statement")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else {
+            return match error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::BeginFailed
+                | sqlx::Error::Protocol(_) => Self::Unavailable(error),
+                _ => Self::Refused(error),
+            };
+        };
+        let code = database.code().unwrap_or_default();
+        match code.as_ref() {
+            // serialization_failure, deadlock_detected
+            "40001" | "40P01" => Self::Contended(Some(error)),
+            // connection failures, resources, operator intervention (shutdown, crash), read-only after a failover
+            code if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
+                Self::Unavailable(error)
+            }
+            "25006" | "25P03" | "58030" => Self::Unavailable(error),
+            _ => match database.constraint() {
+                Some(name) => Self::Constraint { name: name.to_owned(), source: error },
+                None => Self::Refused(error),
+            },
+        }
+    }
+}
+
+impl From<DbError> for Fault {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => {
+                let message = "the hub's database cannot be reached; nothing was stored";
+                Self::new(Kind::Unavailable, Reason::StoreUnavailable, message)
+                    .retry_after(Duration::from_secs(1))
+                    .because(error)
+            }
+            DbError::Contended(_) => {
+                let message = "other writers changed the same rows; nothing was stored";
+                Self::new(Kind::Aborted, Reason::Contended, message)
+                    .retry_after(Duration::from_millis(100))
+                    .because(error)
+            }
+            DbError::Constraint { .. } | DbError::Refused(_) => Self::internal(error),
+        }
+    }
+}
+
+/// What closes a write: one row of the audit trail.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When.
+    pub at: OffsetDateTime,
+    /// Which thing, for example `sources/north/lanes/main/batches/7`.
+    pub subject: String,
+    /// What happened to it, for example `postings.synced`.
+    pub event: &'static str,
+}
+
+/// The database of the hub.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+    options: PgConnectOptions,
+    committed: Arc<Notify>,
+}
+
+impl Db {
+    /// Opens a pool of at most `connections_max` connections. No connection is made yet.
+    #[must_use]
+    pub fn open(options: PgConnectOptions, connections_max: u32) -> Self {
+        let options = options
+            .application_name("peshub")
+            .options([("idle_in_transaction_session_timeout", "10s"), ("jit", "off")])
+            .log_statements(tracing::log::LevelFilter::Off)
+            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
+        let pool = PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .before_acquire(|connection, _| {
+                Box::pin(async move {
+                    // A future that is dropped while BEGIN is in flight leaves the connection inside a transaction that
+                    // sqlx does not know of; the next borrower's writes would be discarded (transact-rs/sqlx #4393).
+                    sqlx::query("ROLLBACK").execute(&mut *connection).await?;
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options.clone());
+        Self { pool, options, committed: Arc::new(Notify::new()) }
+    }
+
+    /// Returns the signal that something was committed.
+    #[must_use]
+    pub fn committed(&self) -> Arc<Notify> {
+        Arc::clone(&self.committed)
+    }
+
+    /// Opens a connection for reading; each statement sees the newest state.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached.
+    pub async fn read(&self, permit: &Permit) -> Result<ReadTx, DbError> {
+        let connection = self.pool.acquire().await?;
+        Ok(ReadTx { permit: permit.clone(), connection })
+    }
+
+    /// Opens a transaction that sees one state throughout and cannot write.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached.
+    pub async fn snapshot(&self, permit: &Permit) -> Result<SnapshotTx, DbError> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let transaction = self.pool.begin_with(begin).await?;
+        Ok(SnapshotTx { permit: permit.clone(), transaction })
+    }
+
+    /// Opens a transaction that can write.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached.
+    pub async fn write(&self, permit: &Permit) -> Result<WriteTx, DbError> {
+        let transaction = self.pool.begin().await?;
+        let committed = Arc::clone(&self.committed);
+        Ok(WriteTx { permit: permit.clone(), transaction, committed })
+    }
+
+    /// Opens a connection of its own whose every statement is a REPEATABLE READ transaction, for the sequencer.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached.
+    pub async fn sequencer(&self) -> Result<PgConnection, DbError> {
+        let options =
+            self.options.clone().options([("default_transaction_isolation", "repeatable read")]);
+        Ok(PgConnection::connect_with(&options).await?)
+    }
+
+    /// Brings the schema up to this binary's; one runner at a time, the others wait for it.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached, or a step fails; that step is rolled back.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        MIGRATIONS.run(&self.pool).await
+    }
+
+    /// Returns the versions of the steps that the schema has.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached.
+    pub async fn applied_steps(&self) -> Result<Vec<i64>, DbError> {
+        let mut connection = self.pool.acquire().await?;
+        let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&mut *connection)
+            .await?;
+        if !exists {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+        Ok(sqlx::query_scalar(query).fetch_all(&mut *connection).await?)
+    }
+
+    /// Waits until the schema has every step of this binary; steps of a newer binary do no harm.
+    ///
+    /// # Errors
+    ///
+    /// Never for a database that cannot be reached: that is waited for as well.
+    pub async fn await_schema(&self) -> Result<(), DbError> {
+        let mut said = String::new();
+        loop {
+            let missing = match self.applied_steps().await {
+                Ok(applied) => {
+                    let steps = MIGRATIONS.iter().map(|step| step.version);
+                    let missing = steps.filter(|step| !applied.contains(step)).count();
+                    if missing == 0 {
+                        return Ok(());
+                    }
+                    format!("the schema lacks {missing} steps; run `peshub migrate up`")
+                }
+                Err(DbError::Unavailable(error)) => format!("the database cannot be reached: {error}"),
+                Err(error) => return Err(error),
+            };
+            if missing != said {
+                tracing::warn!("waiting: {missing}");
+                said = missing;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Closes the pool and waits for its connections to be given back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A connection for reading.
+#[derive(Debug)]
+pub struct ReadTx {
+    permit: Permit,
+    connection: sqlx::pool::PoolConnection<Postgres>,
+}
+
+impl ReadTx {
+    /// Returns the permit that opened it.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Returns the connection, for `store` modules.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+/// A transaction that sees one state and cannot write.
+#[derive(Debug)]
+pub struct SnapshotTx {
+    permit: Permit,
+    transaction: sqlx::Transaction<'static, Postgres>,
+}
+
+impl SnapshotTx {
+    /// Returns the permit that opened it.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Returns the connection, for `store` modules.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+}
+
+/// A transaction that can write. Dropped without a commit, it changes nothing.
+#[derive(Debug)]
+pub struct WriteTx {
+    permit: Permit,
+    transaction: sqlx::Transaction<'static, Postgres>,
+    committed: Arc<Notify>,
+}
+
+impl WriteTx {
+    /// Returns the permit that opened it.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Returns the connection, for `store` modules.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Writes the audit row and commits. When this returns, everything is durable.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached; whether the transaction was committed is then unknown, and repeating it with the same
+    /// request id or batch id settles it.
+    pub async fn commit(mut self, record: Record) -> Result<(), DbError> {
+        sqlx::query!(
+            "INSERT INTO audit (at, participant_id, action, subject, event) VALUES ($1, $2, $3, $4, $5)",
+            record.at,
+            self.permit.participant().map(|id| id.0),
+            self.permit.action().name(),
+            record.subject,
+            record.event,
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        self.transaction.commit().await?;
+        self.committed.notify_one();
+        Ok(())
+    }
+}

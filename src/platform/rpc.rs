@@ -1,0 +1,82 @@
+//! Around every call: who calls, and how its outcome leaves.
+
+use std::future::Future;
+
+use http::Extensions;
+use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
+
+use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::kernel::fields::{self, Check};
+use crate::platform::permit::{Action, Caller, Permit};
+use crate::platform::status;
+use crate::platform::tasks::Tasks;
+
+/// Returns the caller that the identity layer found.
+///
+/// # Errors
+///
+/// `CALLER_UNKNOWN` when it found none.
+pub fn caller(extensions: &Extensions) -> Result<Caller, Fault> {
+    extensions.get::<Caller>().cloned().ok_or_else(|| {
+        let message = "no client certificate or bearer token that this hub knows";
+        Fault::new(Kind::Unauthenticated, Reason::CallerUnknown, message)
+    })
+}
+
+/// Answers a unary call: checks the request against the contract, hands the permit to `work` and shapes the outcome.
+///
+/// The work runs to its end even when the client goes away: a write that is dropped midway could be committed or not, and
+/// nobody would know.
+///
+/// # Errors
+///
+/// The status of whatever went wrong.
+pub async fn unary<Q, A, F>(
+    tasks: &Tasks,
+    action: Action,
+    request: Request<Q>,
+    work: impl FnOnce(Caller, Permit, Q) -> F,
+) -> Result<Response<A>, Status>
+where
+    Q: Check,
+    A: Send + 'static,
+    F: Future<Output = Result<A, Fault>> + Send + 'static,
+{
+    let (_, extensions, message) = request.into_parts();
+    let violations = fields::check(&message);
+    let admitted = admit(&extensions, action).and_then(|(caller, permit)| {
+        if violations.is_empty() { Ok((caller, permit)) } else { Err(Fault::fields(violations)) }
+    });
+    let outcome = match admitted {
+        Ok((caller, permit)) => {
+            let span = span(action, &caller);
+            let work = work(caller, permit, message).instrument(span);
+            tasks.spawn(work).await.unwrap_or_else(|panic| Err(Fault::internal(panic)))
+        }
+        Err(fault) => Err(fault),
+    };
+    outcome.map(Response::new).map_err(|fault| status::of_fault(&fault))
+}
+
+/// Returns the caller and its permit for an action.
+///
+/// # Errors
+///
+/// `CALLER_UNKNOWN`, `ACTION_NOT_GRANTED`.
+pub fn admit(extensions: &Extensions, action: Action) -> Result<(Caller, Permit), Fault> {
+    let caller = caller(extensions)?;
+    let permit = caller.permit(action)?;
+    Ok((caller, permit))
+}
+
+/// Returns the span of a call.
+#[must_use]
+pub fn span(action: Action, caller: &Caller) -> tracing::Span {
+    tracing::info_span!(
+        "rpc",
+        rpc.method = action.name(),
+        participant.name = caller.name(),
+        otel.kind = "server"
+    )
+}

@@ -1,0 +1,118 @@
+//! What can go wrong with postings, and how each looks from outside.
+
+use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::platform::db::DbError;
+use crate::postings::domain::{BYTES_PER_BATCH_MAX, CHANGES_PER_BATCH_MAX};
+
+/// A failure of the postings exchange.
+#[derive(Debug, thiserror::Error)]
+pub enum PostingError {
+    /// The store failed.
+    #[error("the store failed")]
+    Db(#[from] DbError),
+    /// No such source of this participant.
+    #[error("source {name} is not one of yours")]
+    SourceNotFound {
+        /// Its name.
+        name: String,
+    },
+    /// No such posting within the caller's scope.
+    #[error("no such posting")]
+    NotFound,
+    /// A batch id is neither the next nor an earlier one.
+    #[error("batch {sent} came where {expected} was expected")]
+    BatchOutOfOrder {
+        /// What came.
+        sent: i64,
+        /// What was expected.
+        expected: i64,
+    },
+    /// A batch id came again with other content, or its answer is no longer kept.
+    #[error("batch {sent} was committed before with other content, or too long ago to tell")]
+    BatchIdReused {
+        /// Which.
+        sent: i64,
+    },
+    /// A batch is over its limits.
+    #[error("the batch is over {CHANGES_PER_BATCH_MAX} changes or {BYTES_PER_BATCH_MAX} bytes")]
+    BatchTooLarge,
+    /// A message came where it does not belong.
+    #[error("{expected}")]
+    OutOfStep {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A newer stream writes to this lane.
+    #[error("a newer stream has opened this lane")]
+    LaneTakenOver,
+    /// The cursor is not one of this hub's.
+    #[error("this cursor was not made by this hub")]
+    CursorInvalid,
+    /// The cursor is older than what is kept.
+    #[error("this cursor is older than what the hub keeps; begin again with a snapshot")]
+    CursorExpired,
+    /// The cursor is of another life of the feed.
+    #[error("the feed was restored to before this cursor; begin again with a snapshot")]
+    FeedRewound,
+    /// A page token does not belong to this request.
+    #[error("this page token does not belong to this request")]
+    PageTokenInvalid,
+    /// The hub shuts down.
+    #[error("the hub is shutting down; reconnect and continue")]
+    ShuttingDown,
+    /// The request breaks rules.
+    #[error("the request is not valid")]
+    Invalid(#[source] Fault),
+    /// What is stored cannot be read.
+    #[error("what is stored cannot be read: {what}")]
+    Corrupt {
+        /// What.
+        what: &'static str,
+    },
+    /// A task of the hub panicked.
+    #[error("a task failed")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<PostingError> for Fault {
+    fn from(error: PostingError) -> Self {
+        let message = error.to_string();
+        match error {
+            PostingError::Db(error) => error.into(),
+            PostingError::Invalid(fault) => fault,
+            PostingError::SourceNotFound { .. } => {
+                Self::new(Kind::NotFound, Reason::SourceNotFound, message)
+            }
+            PostingError::NotFound => Self::new(Kind::NotFound, Reason::PostingNotFound, message),
+            PostingError::BatchOutOfOrder { .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::BatchOutOfOrder, message)
+            }
+            PostingError::BatchIdReused { .. } => {
+                Self::new(Kind::AlreadyExists, Reason::BatchIdReused, message)
+            }
+            PostingError::BatchTooLarge => {
+                Self::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message)
+            }
+            PostingError::OutOfStep { .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::StreamOutOfStep, message)
+            }
+            PostingError::LaneTakenOver => Self::new(Kind::Aborted, Reason::LaneTakenOver, message),
+            PostingError::CursorInvalid => {
+                Self::new(Kind::InvalidArgument, Reason::CursorInvalid, message)
+            }
+            PostingError::CursorExpired => {
+                Self::new(Kind::OutOfRange, Reason::CursorExpired, message)
+            }
+            PostingError::FeedRewound => Self::new(Kind::OutOfRange, Reason::FeedRewound, message),
+            PostingError::PageTokenInvalid => {
+                Self::new(Kind::InvalidArgument, Reason::PageTokenInvalid, message)
+            }
+            PostingError::ShuttingDown => {
+                Self::new(Kind::Unavailable, Reason::ShuttingDown, message)
+                    .retry_after(std::time::Duration::from_millis(500))
+            }
+            PostingError::Corrupt { .. } => Self::internal(error),
+            PostingError::Task(_) => Self::internal(error),
+        }
+    }
+}

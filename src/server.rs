@@ -1,0 +1,224 @@
+//! Puts the exchanges together; the only module that knows all of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tonic::transport::Server;
+use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
+
+use crate::kernel::clock::SharedClock;
+use crate::participants::grpc::ParticipantGrpc;
+use crate::pb;
+use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
+use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
+use crate::platform::db::{Db, DbError};
+use crate::platform::feed::cursor::CursorKey;
+use crate::platform::feed::pump::Pump;
+use crate::platform::feed::store as feed;
+use crate::platform::feed::tail::Tail;
+use crate::platform::identity::{Directory, IdentityLayer};
+use crate::platform::permit::Permit;
+use crate::platform::probes::{self, Health};
+use crate::platform::tasks::Tasks;
+use crate::platform::upkeep::Upkeep;
+use crate::platform::{checks, tls};
+use crate::postings::domain::BYTES_PER_BATCH_MAX;
+use crate::postings::grpc::PostingGrpc;
+use crate::postings::page::PageTokens;
+use crate::postings::sync::commit::Committer;
+use crate::postings::sync::stream::SyncStreams;
+use crate::postings::watch::Watches;
+
+/// Most bytes of one message that is received: a batch, and room for what is around it.
+const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
+/// Most streams on one connection. tonic hands its own `None` over hyper's protection, so it must be said.
+const STREAMS_MAX: u32 = 100;
+/// Longest unary call; a client's shorter deadline counts.
+const UNARY_TIMEOUT: Duration = Duration::from_secs(30);
+/// HTTP/2 windows: a batch fits into a stream's, and several into a connection's.
+const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
+/// What a hub is run with.
+pub struct HubParts {
+    /// The database, already at this binary's schema.
+    pub db: Db,
+    /// The clock.
+    pub clock: SharedClock,
+    /// TLS of the gRPC listener.
+    pub tls: TlsAcceptor,
+    /// The gRPC listener.
+    pub listener: TcpListener,
+    /// The internal HTTP listener, if there is to be one.
+    pub internal: Option<TcpListener>,
+    /// Days that changes stay in the feed.
+    pub feed_days: u32,
+    /// Whether the contract can be asked for over reflection.
+    pub reflection: bool,
+}
+
+/// Why a hub does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database fails.
+    #[error("the database cannot be used")]
+    Db(#[from] DbError),
+    /// A setting of the database would lose acknowledged changes.
+    #[error(
+        "the database's setting {name} is {value}; acknowledged changes could be lost: set it to {wanted}"
+    )]
+    Unsafe {
+        /// Which setting.
+        name: String,
+        /// What it is.
+        value: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// The database was restored into another cluster.
+    #[error(
+        "the feed was restored from another cluster; run `peshub feed rebase` before you start"
+    )]
+    Foreign,
+    /// The machine gives no randomness.
+    #[error("the machine gives no randomness")]
+    Randomness,
+    /// A listener fails.
+    #[error("a listener failed")]
+    Listener(#[from] std::io::Error),
+    /// The reflection service cannot be built.
+    #[error("the contract's descriptors cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A hub that runs.
+#[derive(Debug)]
+pub struct Hub {
+    /// Address of the gRPC listener.
+    pub address: SocketAddr,
+    /// Address of the internal listener.
+    pub internal_address: Option<SocketAddr>,
+    tasks: Tasks,
+    health: Arc<Health>,
+    db: Db,
+    served: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Hub {
+    /// Starts a hub.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be used, or a listener fails.
+    pub async fn start(parts: HubParts) -> Result<Self, StartError> {
+        let tasks = Tasks::default();
+        let key = prepare(&parts.db, &parts.clock).await?;
+        let permit = Permit::of_hub();
+        let mut tx = parts.db.read(&permit).await?;
+        let (head, _) = feed::probe(tx.connection()).await?;
+        drop(tx);
+
+        let cursor_key = CursorKey::new(&key);
+        let tail = Arc::new(Tail::new(head));
+        let pump = Pump::new(parts.db.clone(), cursor_key.clone(), Arc::clone(&tail));
+        drop(tasks.spawn(pump.run(tasks.stopping())));
+        let upkeep = Upkeep::new(parts.db.clone(), Arc::clone(&parts.clock), parts.feed_days);
+        drop(tasks.spawn(upkeep.run(tasks.stopping())));
+
+        let address = parts.listener.local_addr()?;
+        let health = Arc::new(Health::new(parts.db.clone()));
+        let internal_address = match parts.internal {
+            Some(listener) => Some(probes::serve(listener, Arc::clone(&health), &tasks)?),
+            None => None,
+        };
+        let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
+        let participants = ParticipantGrpc {
+            db: parts.db.clone(),
+            clock: Arc::clone(&parts.clock),
+            tasks: tasks.clone(),
+        };
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
+        reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+        let reflection = parts.reflection.then(reflection).transpose()?;
+
+        let connections = tls::accept(parts.listener, parts.tls, &tasks);
+        let router = Server::builder()
+            .max_concurrent_streams(STREAMS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .http2_max_header_list_size(16 * 1024)
+            .timeout(UNARY_TIMEOUT)
+            .layer(IdentityLayer(Directory::new(parts.db.clone())))
+            .add_service(health_service)
+            .add_optional_service(reflection)
+            .add_service(ParticipantServiceServer::new(participants))
+            .add_service(
+                PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            );
+        let stopping = tasks.stopping();
+        let served = tasks.spawn(async move {
+            let stop = async move { stopping.cancelled().await };
+            router.serve_with_incoming_shutdown(connections, stop).await
+        });
+        health.set_started();
+        Ok(Self { address, internal_address, tasks, health, db: parts.db, served })
+    }
+
+    /// Ends every stream with a last bookmark, finishes what is under way, and stops.
+    pub async fn stop(self) {
+        self.health.set_draining();
+        self.tasks.stop().await;
+        match self.served.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),
+            Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
+        }
+        self.db.close().await;
+    }
+}
+
+/// Sees that the database can be used, and returns the secret that all replicas share.
+async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
+    let mut tx = db.read(&Permit::of_hub()).await?;
+    if let Some(found) = checks::unsafe_setting(tx.connection()).await? {
+        let (name, value, wanted) = found;
+        return Err(StartError::Unsafe { name, value, wanted });
+    }
+    if feed::is_foreign(tx.connection()).await? {
+        return Err(StartError::Foreign);
+    }
+    let mut fresh = [0; 32];
+    aws_lc_rs::rand::fill(&mut fresh).map_err(|_| StartError::Randomness)?;
+    feed::extend(tx.connection()).await?;
+    Ok(feed::shared_secret(tx.connection(), "cursor", &fresh, clock.now()).await?)
+}
+
+fn postings(
+    db: &Db,
+    clock: &SharedClock,
+    (secret, cursor_key): (&[u8], CursorKey),
+    tail: &Arc<Tail>,
+    tasks: &Tasks,
+) -> PostingGrpc {
+    let committer = Committer::new(db.clone(), Arc::clone(clock));
+    let streams =
+        SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
+    let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());
+    let watches = Watches::new(db.clone(), Arc::clone(clock), cursor_key, tail, watch_tasks);
+    let pages = PageTokens::new(&[b"pages", secret].concat());
+    PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
+}
+
+fn reflection()
+-> Result<ServerReflectionServer<impl ServerReflection>, tonic_reflection::server::Error> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+}
