@@ -26,4 +26,6 @@ pub mod json;
 
 pub mod samples;
 
+pub mod demo;
+
 pub mod cli;

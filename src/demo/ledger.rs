@@ -157,8 +157,7 @@ impl Ledger {
                 Outcome::Held | Outcome::Accepted | Outcome::Unspecified => {}
             }
         }
-        let events =
-            acknowledgement.created + acknowledgement.changed + acknowledgement.closed;
+        let events = acknowledgement.created + acknowledgement.changed + acknowledgement.closed;
         if events > 0 {
             counts.is_position_missing = acknowledgement.position == 0;
         }
@@ -173,9 +172,7 @@ impl Ledger {
         let Some(standing) = self.standings.get_mut(posting) else { return };
         let after = match &plan.effect {
             Effect::Stands(divisions) => Standing { is_open: true, divisions: divisions.clone() },
-            Effect::Closes => {
-                Standing { is_open: false, divisions: standing.divisions.clone() }
-            }
+            Effect::Closes => Standing { is_open: false, divisions: standing.divisions.clone() },
             Effect::Nothing => return,
         };
         for (jurisdiction, deliveries) in self.bureaus.iter().zip(&mut self.deliveries) {

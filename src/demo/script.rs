@@ -397,11 +397,8 @@ mod tests {
         assert!(batches.iter().rev().skip(1).all(|batch| batch.len() >= 499));
         // Without a burst fewer than a tenth are closed, so nothing ought to be held.
         let quiet = all(3, 20_000, false);
-        let closes = quiet
-            .iter()
-            .flatten()
-            .filter(|planned| planned.plan.effect == Effect::Closes)
-            .count();
+        let closes =
+            quiet.iter().flatten().filter(|planned| planned.plan.effect == Effect::Closes).count();
         assert!((400..1_500).contains(&closes), "{closes}");
     }
 

@@ -1,4 +1,4 @@
-use crate::demo::ledger::{Delivery, Jurisdiction, Kind, Ledger};
+use crate::demo::ledger::{Delivery, Jurisdiction, Ledger};
 use crate::demo::script::{Effect, Expected, Plan};
 use crate::pb::peshub::common::v1::{Finding, FindingCode, Outcome, Verdict};
 use crate::pb::peshub::postings::v1::BatchAcknowledgement;
