@@ -3,6 +3,7 @@
 //! The hub runs as a process of its own over a private database, and client, hub and PostgreSQL share the machine. What is
 //! compared runs in turns with what it is compared to, so that a slow minute slows both.
 
+pub mod bare;
 pub mod child;
 pub mod direct;
 pub mod ingest;

@@ -9,9 +9,11 @@ use crate::platform::telemetry;
 
 mod bench;
 mod client;
+mod demo;
 mod dev;
 mod migrate;
 mod output;
+mod place;
 mod postings;
 mod serve;
 mod watch;
@@ -32,6 +34,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run a hub to try things out with: private database, own certificates, demo bureaus and platforms.
     Dev(dev::DevArgs),
+    /// Show the exchange from nothing to deliveries: platforms send, bureaus watch, and what came is held against what was due.
+    Demo(demo::DemoArgs),
     /// Bring the database schema up to this binary's.
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
@@ -64,6 +68,7 @@ pub fn run() -> ExitCode {
         let outcome = match cli.command {
             Command::Serve(args) => serve::run(args).await,
             Command::Dev(args) => dev::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
             Command::Migrate(command) => migrate::run(command).await,
             Command::Bench(command) => bench::run(command).await,
             Command::Watch(args) => watch::run(args).await,

@@ -27,5 +27,6 @@ pub mod json;
 pub mod samples;
 
 pub mod bench;
+pub mod demo;
 
 pub mod cli;

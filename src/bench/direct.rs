@@ -72,32 +72,36 @@ fn put_row(
     });
     let (source, owner) = (SourceId(1), ParticipantId(1));
     let tokens = facets::of_posting(&content.facets, source, owner, State::Open).join(" ");
-    let amount = |amount: Option<i64>| amount.map(i64::to_be_bytes);
     let pay = content.pay.as_ref();
-    let fields: [Option<&[u8]>; 12] = [
-        Some(&id.0.to_be_bytes()),
-        Some(change.external_id.as_bytes()),
-        amount(change.source_revision).as_ref().map(<[u8; 8]>::as_slice),
-        Some(&header),
-        Some(&content.body),
-        Some(tokens.as_bytes()),
-        Some(wire::digest(sent).as_bytes()),
-        Some(content.digest.as_bytes()),
-        amount(pay.and_then(|pay| pay.min_minor)).as_ref().map(<[u8; 8]>::as_slice),
-        amount(pay.and_then(|pay| pay.max_minor)).as_ref().map(<[u8; 8]>::as_slice),
-        pay.map(|pay| pay.currency.as_bytes()),
-        Some(content.search_text.as_bytes()),
-    ]
-    .map(|field| field);
     data.put_i16(12);
-    for field in fields {
-        match field {
-            None => data.put_i32(-1),
-            Some(bytes) => {
-                data.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
-                data.put_slice(bytes);
-            }
+    put(data, Some(&id.0.to_be_bytes()));
+    put(data, Some(change.external_id.as_bytes()));
+    put_amount(data, change.source_revision);
+    put(data, Some(&header));
+    put(data, Some(&content.body));
+    put(data, Some(tokens.as_bytes()));
+    put(data, Some(wire::digest(sent).as_bytes()));
+    put(data, Some(content.digest.as_bytes()));
+    put_amount(data, pay.and_then(|pay| pay.min_minor));
+    put_amount(data, pay.and_then(|pay| pay.max_minor));
+    put(data, pay.map(|pay| pay.currency.as_bytes()));
+    put(data, Some(content.search_text.as_bytes()));
+}
+
+fn put(data: &mut BytesMut, field: Option<&[u8]>) {
+    match field {
+        None => data.put_i32(-1),
+        Some(bytes) => {
+            data.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+            data.put_slice(bytes);
         }
+    }
+}
+
+fn put_amount(data: &mut BytesMut, amount: Option<i64>) {
+    match amount {
+        None => put(data, None),
+        Some(amount) => put(data, Some(&amount.to_be_bytes())),
     }
 }
 

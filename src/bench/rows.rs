@@ -13,7 +13,9 @@ pub fn changes(seed: u64, platform_index: u32, count: usize) -> Vec<PostingChang
     (0..count).map(|_| change(generator.posting(), 1)).collect()
 }
 
-fn change(
+/// Returns a posting as a change.
+#[must_use]
+pub fn change(
     (external_id, posting): (String, crate::pb::peshub::postings::v1::Posting),
     revision: i64,
 ) -> PostingChange {

@@ -1,11 +1,14 @@
 //! `peshub bench`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use crate::bench::Report;
 use crate::bench::ingest::{self, IngestOptions};
+use crate::bench::watch::WatchBenchOptions;
+use crate::bench::{self, Report};
+use crate::cli::place::Place;
 use crate::cli::{Outcome, output};
 use crate::kernel::clock::{Clock as _, SystemClock};
 
@@ -14,6 +17,8 @@ use crate::kernel::clock::{Clock as _, SystemClock};
 pub(super) enum BenchCommand {
     /// How fast postings go in: against the best direct load, and when they are sent again unchanged.
     Ingest(IngestArgs),
+    /// How fast postings come out: against a bare server with the same bytes, and how soon after their commit.
+    Watch(WatchBenchArgs),
 }
 
 #[derive(Args, Debug)]
@@ -44,10 +49,54 @@ pub(super) struct IngestArgs {
     platforms: usize,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct WatchBenchArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Postings of the snapshot.
+    #[arg(long, default_value_t = 30_000)]
+    records: usize,
+    /// Rounds in which hub and bare server take turns.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Watchers at the same time, for the latency.
+    #[arg(long, default_value_t = 100)]
+    watchers: usize,
+    /// Changes a second, for the latency.
+    #[arg(long, default_value_t = 1_000)]
+    changes_per_s: u32,
+    /// How long they go on, in seconds.
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+}
+
 pub(super) async fn run(command: BenchCommand) -> Outcome {
-    let BenchCommand::Ingest(args) = command;
+    match command {
+        BenchCommand::Ingest(args) => ingest(args).await,
+        BenchCommand::Watch(args) => watch(args).await,
+    }
+}
+
+async fn watch(args: WatchBenchArgs) -> Outcome {
     let program = std::env::current_exe()?;
-    let place = Place::new(args.common.bench_dir.clone())?;
+    let place = Place::new(args.common.bench_dir.clone(), "bench")?;
+    let options = WatchBenchOptions {
+        records: args.records,
+        rounds: args.rounds.max(1),
+        watchers: args.watchers,
+        changes_per_s: args.changes_per_s,
+        seconds: args.seconds,
+        seed: args.common.seed,
+    };
+    let clock = Arc::new(SystemClock);
+    let report = bench::watch::run(&program, place.path(), options, clock, output::error).await?;
+    show(&report, args.common.json)?;
+    Ok(())
+}
+
+async fn ingest(args: IngestArgs) -> Outcome {
+    let program = std::env::current_exe()?;
+    let place = Place::new(args.common.bench_dir.clone(), "bench")?;
     let options = IngestOptions {
         records: args.records,
         rounds: args.rounds.max(1),
@@ -69,36 +118,4 @@ fn show(report: &Report, as_json: bool) -> Result<(), serde_json::Error> {
         output::line(&format!("{name:<24} {value:>14.3}"));
     }
     Ok(())
-}
-
-/// A folder that is removed afterwards if nobody named it.
-struct Place {
-    path: PathBuf,
-    is_ours: bool,
-}
-
-impl Place {
-    fn new(named: Option<PathBuf>) -> std::io::Result<Self> {
-        if let Some(path) = named {
-            std::fs::create_dir_all(&path)?;
-            return Ok(Self { path, is_ours: false });
-        }
-        let path = std::env::temp_dir().join(format!("peshub-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self { path, is_ours: true })
-    }
-
-    fn path(&self) -> &std::path::Path {
-        &self.path
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.is_ours
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!("{} stays: {error}", self.path.display());
-        }
-    }
 }
