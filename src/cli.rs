@@ -11,6 +11,7 @@ mod bench;
 mod client;
 mod demo;
 mod dev;
+mod feed;
 mod migrate;
 mod output;
 mod place;
@@ -39,6 +40,9 @@ enum Command {
     /// Bring the database schema up to this binary's.
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Look after the change feed.
+    #[command(subcommand)]
+    Feed(feed::FeedCommand),
     /// Receive a snapshot of postings and every change after it.
     Watch(watch::WatchArgs),
     /// Measure a hub on this machine.
@@ -70,6 +74,7 @@ pub fn run() -> ExitCode {
             Command::Dev(args) => dev::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(command) => migrate::run(command).await,
+            Command::Feed(command) => feed::run(command).await,
             Command::Bench(command) => bench::run(command).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Postings(command) => postings::run(command).await,
