@@ -186,23 +186,28 @@ impl Watch {
         }
         (self.epoch, self.position) = (head.epoch, head.position);
         read::open_snapshot(&mut tx, &self.filter).await?;
-        loop {
-            let page = read::next_of_snapshot(&mut tx).await?;
-            if page.is_empty() {
-                break;
-            }
-            for (header, body) in page {
-                let event = raw::PostingEvent {
-                    kind: feed_pb::EventKind::Snapshot.into(),
-                    position: self.position.0,
-                    cursor: Bytes::new(),
-                    record: wire::record(&header, Some(&body)),
-                };
-                self.send(raw::watch_postings_response::Message::Event(event)).await?;
-            }
+        let mut page = read::next_of_snapshot(&mut tx).await?;
+        while !page.is_empty() {
+            // The next page is read while this one is sent.
+            let (sent, next) = tokio::join!(self.send_page(page), read::next_of_snapshot(&mut tx));
+            sent?;
+            page = next?;
         }
         drop(tx);
         self.bookmark(true, false).await
+    }
+
+    async fn send_page(&self, page: Vec<(Bytes, Bytes)>) -> Result<(), End> {
+        for (header, body) in page {
+            let event = raw::PostingEvent {
+                kind: feed_pb::EventKind::Snapshot.into(),
+                position: self.position.0,
+                cursor: Bytes::new(),
+                record: wire::record(&header, Some(&body)),
+            };
+            self.send(raw::watch_postings_response::Message::Event(event)).await?;
+        }
+        Ok(())
     }
 
     async fn await_turn(

@@ -1,5 +1,7 @@
 //! Reading postings. Lists with optional criteria are the one place for assembled SQL; values are always bound.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
 use time::OffsetDateTime;
@@ -193,32 +195,68 @@ pub async fn next_of_snapshot(tx: &mut SnapshotTx) -> Result<Vec<(Bytes, Bytes)>
     if heads.is_empty() {
         return Ok(Vec::new());
     }
-    let mut ids = (Vec::new(), Vec::new(), Vec::new());
+    let mut page = Vec::with_capacity(heads.len());
     for head in &heads {
-        ids.0.push(head.try_get::<i64, _>(0)?);
-        ids.1.push(head.try_get::<i64, _>(1)?);
-        ids.2.push(head.try_get::<i64, _>(2)?);
+        page.push(Head {
+            posting_id: head.try_get(0)?,
+            change_id: head.try_get(1)?,
+            body_id: head.try_get(2)?,
+        });
     }
-    contents(tx.connection(), &ids.0, &ids.1, &ids.2).await
+    contents(tx.connection(), &page).await
+}
+
+struct Head {
+    posting_id: i64,
+    change_id: i64,
+    body_id: i64,
 }
 
 /// Returns header and content of heads. Change-log rows never change, so any snapshot will do.
 async fn contents(
     connection: &mut PgConnection,
+    heads: &[Head],
+) -> Result<Vec<(Bytes, Bytes)>, DbError> {
+    // By their ids alone, so that PostgreSQL leaves the partitions without them out at once; most heads have both in one row.
+    let mut ids: Vec<i64> = heads.iter().flat_map(|head| [head.change_id, head.body_id]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = sqlx::query!("SELECT id, header, body FROM change_log WHERE id = ANY($1)", &ids)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut rows: HashMap<i64, (Bytes, Option<Bytes>)> = rows
+        .into_iter()
+        .map(|row| (row.id, (row.header.into(), row.body.map(Bytes::from))))
+        .collect();
+    let mut found = Vec::with_capacity(heads.len());
+    let mut dropped = Vec::new();
+    for head in heads {
+        let header = rows.get(&head.change_id).map(|(header, _)| header.clone());
+        let body = rows.get_mut(&head.body_id).and_then(|(_, body)| body.take());
+        match (header, body) {
+            (Some(header), Some(body)) => found.push((header, body)),
+            _ => dropped.push(head.posting_id),
+        }
+    }
+    if !dropped.is_empty() {
+        found.extend(kept(connection, &dropped).await?);
+    }
+    Ok(found)
+}
+
+/// Returns header and content of postings whose rows of the change log were dropped by retention.
+async fn kept(
+    connection: &mut PgConnection,
     posting_ids: &[i64],
-    change_ids: &[i64],
-    body_ids: &[i64],
 ) -> Result<Vec<(Bytes, Bytes)>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT coalesce(c.header, kept.header) AS "header!",
-                  coalesce(b.body, c.body, kept.body) AS "body!"
-           FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS head(posting_id, change_id, body_id)
-           LEFT JOIN change_log c ON c.id = head.change_id
-           LEFT JOIN change_log b ON b.id = head.body_id AND head.body_id <> head.change_id
-           LEFT JOIN posting_body kept ON c.id IS NULL AND kept.posting_id = head.posting_id"#,
+        r#"SELECT coalesce(c.header, kept.header) AS "header!", coalesce(b.body, kept.body) AS "body!"
+           FROM posting p
+           LEFT JOIN change_log c ON c.id = p.change_id
+           LEFT JOIN change_log b ON b.id = p.body_id
+           LEFT JOIN posting_body kept ON kept.posting_id = p.posting_id
+           WHERE p.posting_id = ANY($1)"#,
         posting_ids,
-        change_ids,
-        body_ids,
     )
     .fetch_all(connection)
     .await?;
