@@ -11,6 +11,7 @@ mod bench;
 mod client;
 mod demo;
 mod dev;
+mod import;
 mod migrate;
 mod output;
 mod place;
@@ -39,6 +40,8 @@ enum Command {
     /// Bring the database schema up to this binary's.
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Send a file or folder of postings to a hub.
+    Import(import::ImportArgs),
     /// Receive a snapshot of postings and every change after it.
     Watch(watch::WatchArgs),
     /// Measure a hub on this machine.
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(command) => migrate::run(command).await,
             Command::Bench(command) => bench::run(command).await,
+            Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Postings(command) => postings::run(command).await,
         };
