@@ -1,5 +1,7 @@
 //! Logs and traces: `tracing` to standard error, and to an OpenTelemetry collector when one is named.
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -47,7 +49,10 @@ pub fn start(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(&options.log)?;
     let logs = match options.log_format {
         LogFormat::Text => {
-            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).boxed()
+            // Colours are for people; a file or a pipe gets plain lines.
+            let is_terminal = std::io::stderr().is_terminal();
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+            lines.with_ansi(is_terminal).with_target(false).boxed()
         }
         LogFormat::Json => {
             tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr).boxed()

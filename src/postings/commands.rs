@@ -28,8 +28,8 @@ use crate::postings::wire::{self, Facts};
 
 /// How long an answer waits to be told its position.
 const POSITION_WAIT: Duration = Duration::from_secs(2);
-/// Lane of batches that come without a stream.
-const UNARY_LANE: &str = "-unary-";
+/// Lane of batches that come without a stream. No stream can open it: the contract's names have no brackets.
+const UNARY_LANE: &str = "(unary)";
 
 /// A batch that came without a stream.
 #[derive(Clone, Debug)]

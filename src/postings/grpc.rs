@@ -19,6 +19,7 @@ use crate::platform::permit::Action;
 use crate::platform::tasks::Tasks;
 use crate::platform::{rpc, status};
 use crate::postings::commands::{self, UnaryBatch};
+use crate::postings::domain::CHANGES_PER_BATCH_MAX;
 use crate::postings::error::PostingError;
 use crate::postings::page::PageTokens;
 use crate::postings::queries;
@@ -253,6 +254,11 @@ fn unary_batch(request: raw::BatchUpsertPostingsRequest) -> Result<UnaryBatch, P
     if id.len() > REQUEST_ID_CHARS_MAX || !printable {
         let expected = "at most 64 printable ASCII characters";
         let violation = wire::violation("request_id", Rule::BadFormat, expected, id);
+        return Err(PostingError::Invalid(Fault::fields(vec![violation])));
+    }
+    if request.changes.is_empty() {
+        let expected = format!("1 to {CHANGES_PER_BATCH_MAX} changes");
+        let violation = wire::violation("changes", Rule::TooShort, &expected, "");
         return Err(PostingError::Invalid(Fault::fields(vec![violation])));
     }
     Ok(UnaryBatch {

@@ -246,8 +246,12 @@ impl Watch {
     /// Sends everything up to the head.
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
-            let head = self.hub.tail.head();
-            check(Cursor { epoch: self.epoch, position: self.position }, head)?;
+            let at = Cursor { epoch: self.epoch, position: self.position };
+            if check(at, self.hub.tail.head()).is_err() {
+                // The tail may be behind the database, where this watch or another replica has read its position: then
+                // there is nothing to send until the tail has come there.
+                return Ok(check(at, self.head().await?)?);
+            }
             let events = match self.hub.tail.after(self.position, PAGE) {
                 Next::Events(events) if events.is_empty() => return Ok(()),
                 Next::Events(events) => events,
