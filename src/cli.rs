@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::platform::config::TelemetryOptions;
 use crate::platform::telemetry;
 
+mod bench;
 mod client;
 mod dev;
 mod migrate;
@@ -36,6 +37,9 @@ enum Command {
     Migrate(migrate::MigrateCommand),
     /// Receive a snapshot of postings and every change after it.
     Watch(watch::WatchArgs),
+    /// Measure a hub on this machine.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
@@ -61,6 +65,7 @@ pub fn run() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Dev(args) => dev::run(args).await,
             Command::Migrate(command) => migrate::run(command).await,
+            Command::Bench(command) => bench::run(command).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Postings(command) => postings::run(command).await,
         };

@@ -352,8 +352,9 @@ async fn register_all(db: &Db, now: time::OffsetDateTime) -> Result<(), DevError
         };
         (*name, *display_name, ParticipantKind::Bureau, vec![jurisdiction])
     });
-    let platforms =
-        PLATFORMS.iter().map(|(name, display)| (*name, *display, ParticipantKind::Platform, vec![]));
+    let platforms = PLATFORMS
+        .iter()
+        .map(|(name, display)| (*name, *display, ParticipantKind::Platform, vec![]));
     let operator = [(OPERATOR, "Operator of this hub", ParticipantKind::Operator, vec![])];
     for (name, display_name, kind, divisions) in bureaus.chain(platforms).chain(operator) {
         let participant = Participant {

@@ -28,4 +28,6 @@ pub mod samples;
 
 pub mod demo;
 
+pub mod bench;
+
 pub mod cli;

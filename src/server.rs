@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
-use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
@@ -143,7 +142,9 @@ impl Hub {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
-        let reflection = parts.reflection.then(reflection).transpose()?;
+        // Tools of today ask by version 1, those of yesterday by its alpha.
+        let reflection = parts.reflection.then(|| contract().build_v1()).transpose()?;
+        let reflection_alpha = parts.reflection.then(|| contract().build_v1alpha()).transpose()?;
 
         let connections = tls::accept(parts.listener, parts.tls, &tasks);
         let router = Server::builder()
@@ -157,6 +158,7 @@ impl Hub {
             .layer(IdentityLayer(Directory::new(parts.db.clone())))
             .add_service(health_service)
             .add_optional_service(reflection)
+            .add_optional_service(reflection_alpha)
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
@@ -215,10 +217,8 @@ fn postings(
     PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
 }
 
-fn reflection()
--> Result<ServerReflectionServer<impl ServerReflection>, tonic_reflection::server::Error> {
+fn contract() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
 }

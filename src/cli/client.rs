@@ -58,10 +58,9 @@ impl ClientArgs {
             pair = Some(credentials.of(participant));
         }
         let identity = match pair {
-            Some((certificate, key)) => Some(ClientIdentity {
-                certificate_pem: read(&certificate)?,
-                key_pem: read(&key)?,
-            }),
+            Some((certificate, key)) => {
+                Some(ClientIdentity { certificate_pem: read(&certificate)?, key_pem: read(&key)? })
+            }
             None => None,
         };
         Ok(Options {
@@ -81,8 +80,7 @@ fn read(path: &Path) -> Result<String, Box<dyn std::error::Error + Send + Sync>>
 
 /// Waits for Ctrl-C or SIGTERM.
 pub(super) async fn interrupted() -> Outcome {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed?,
         _ = terminate.recv() => {}

@@ -18,4 +18,3 @@ pub(super) fn json(value: &Value) -> bool {
 pub(super) fn error(text: &str) {
     writeln!(io::stderr().lock(), "{text}").unwrap_or_default();
 }
-

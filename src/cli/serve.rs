@@ -68,5 +68,6 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()).into())
+    std::fs::read(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()).into())
 }

@@ -146,7 +146,7 @@ pub struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Bearer {
     fn new(token: Option<&str>) -> Result<Self, ClientError> {
-        let header = token.map(|token| {
+        let header: Option<Result<MetadataValue<Ascii>, ClientError>> = token.map(|token| {
             let mut value: MetadataValue<Ascii> =
                 format!("Bearer {token}").parse().map_err(|_| ClientError::TokenUnusable)?;
             value.set_sensitive(true);

@@ -116,7 +116,11 @@ impl Db {
     pub fn open(options: PgConnectOptions, connections_max: u32) -> Self {
         let options = options
             .application_name("peshub")
-            .options([("idle_in_transaction_session_timeout", "10s"), ("jit", "off")])
+            .options([
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("jit", "off"),
+                ("client_min_messages", "error"),
+            ])
             .log_statements(tracing::log::LevelFilter::Off)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
         let pool = PgPoolOptions::new()
@@ -226,7 +230,9 @@ impl Db {
                     }
                     format!("the schema lacks {missing} steps; run `peshub migrate up`")
                 }
-                Err(DbError::Unavailable(error)) => format!("the database cannot be reached: {error}"),
+                Err(DbError::Unavailable(error)) => {
+                    format!("the database cannot be reached: {error}")
+                }
                 Err(error) => return Err(error),
             };
             if missing != said {
