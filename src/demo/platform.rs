@@ -109,6 +109,12 @@ pub(crate) async fn send_all(
     {
         desk.take(&acknowledgement);
     }
+    if desk.ledger.counts.is_position_missing
+        && let Some(position) = session.position().await.map_err(DemoError::of(source))?
+    {
+        desk.ledger.counts.position = desk.ledger.counts.position.max(position);
+        desk.ledger.counts.is_position_missing = false;
+    }
     let reconnects = session.reconnects();
     session.finish().await.map_err(DemoError::of(source))?;
     Ok(Sent {
