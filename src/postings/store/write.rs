@@ -124,7 +124,6 @@ impl<'a> Columns<'a> {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one statement and its values")]
 /// Writes rows: the changes into the log, the heads into `posting`. Rows must be in the order of their external ids, and
 /// rows that are not new must be locked.
 ///
@@ -133,6 +132,7 @@ impl<'a> Columns<'a> {
 /// # Errors
 ///
 /// The database fails.
+#[expect(clippy::too_many_lines, reason = "one statement and its values")]
 pub async fn write(
     tx: &mut WriteTx,
     source: SourceId,
