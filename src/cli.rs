@@ -12,6 +12,7 @@ mod client;
 mod demo;
 mod dev;
 mod feed;
+mod import;
 mod migrate;
 mod output;
 mod place;
@@ -43,6 +44,8 @@ enum Command {
     /// Look after the change feed.
     #[command(subcommand)]
     Feed(feed::FeedCommand),
+    /// Send a file or folder of postings to a hub.
+    Import(import::ImportArgs),
     /// Receive a snapshot of postings and every change after it.
     Watch(watch::WatchArgs),
     /// Measure a hub on this machine.
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
             Command::Migrate(command) => migrate::run(command).await,
             Command::Feed(command) => feed::run(command).await,
             Command::Bench(command) => bench::run(command).await,
+            Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Postings(command) => postings::run(command).await,
         };

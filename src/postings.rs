@@ -12,6 +12,7 @@ pub mod facets;
 pub mod filter;
 pub mod finding;
 pub mod grpc;
+pub mod import;
 pub mod page;
 pub mod parse;
 pub mod queries;

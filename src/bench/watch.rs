@@ -200,7 +200,8 @@ async fn latency(
         last = last.max(acknowledgement.position);
     }
     goal.send_replace(Some(last));
-    let mut histogram = Histogram::new(3).map_err(|error| BenchError::Wrong(error.to_string()))?;
+    let mut histogram = Histogram::new_with_bounds(1, 600_000_000, 3)
+        .map_err(|error| BenchError::Wrong(error.to_string()))?;
     let all = async {
         while let Some(microseconds) = deliveries.recv().await {
             histogram.saturating_record(microseconds);

@@ -186,23 +186,28 @@ impl Watch {
         }
         (self.epoch, self.position) = (head.epoch, head.position);
         read::open_snapshot(&mut tx, &self.filter).await?;
-        loop {
-            let page = read::next_of_snapshot(&mut tx).await?;
-            if page.is_empty() {
-                break;
-            }
-            for (header, body) in page {
-                let event = raw::PostingEvent {
-                    kind: feed_pb::EventKind::Snapshot.into(),
-                    position: self.position.0,
-                    cursor: Bytes::new(),
-                    record: wire::record(&header, Some(&body)),
-                };
-                self.send(raw::watch_postings_response::Message::Event(event)).await?;
-            }
+        let mut page = read::next_of_snapshot(&mut tx).await?;
+        while !page.is_empty() {
+            // The next page is read while this one is sent.
+            let (sent, next) = tokio::join!(self.send_page(page), read::next_of_snapshot(&mut tx));
+            sent?;
+            page = next?;
         }
         drop(tx);
         self.bookmark(true, false).await
+    }
+
+    async fn send_page(&self, page: Vec<(Bytes, Bytes)>) -> Result<(), End> {
+        for (header, body) in page {
+            let event = raw::PostingEvent {
+                kind: feed_pb::EventKind::Snapshot.into(),
+                position: self.position.0,
+                cursor: Bytes::new(),
+                record: wire::record(&header, Some(&body)),
+            };
+            self.send(raw::watch_postings_response::Message::Event(event)).await?;
+        }
+        Ok(())
     }
 
     async fn await_turn(
@@ -233,7 +238,7 @@ impl Watch {
                 }
                 () = self.sender.closed() => return Err(End::Gone),
                 () = tokio::time::sleep_until(next_bookmark) => {}
-                moved = moves.changed() => moved.map_err(|_| End::Gone)?,
+                changed = moves.changed() => changed.map_err(|_| End::Gone)?,
             }
         }
     }
@@ -250,7 +255,7 @@ impl Watch {
             let events = match self.hub.tail.after(self.position, PAGE) {
                 Next::Events(events) if events.is_empty() => return Ok(()),
                 Next::Events(events) => events,
-                Next::Behind => self.from_storage().await?,
+                Next::Behind => self.read_storage().await?,
             };
             for event in events {
                 self.position = event.position;
@@ -264,7 +269,7 @@ impl Watch {
         }
     }
 
-    async fn from_storage(&self) -> Result<Vec<Arc<Event>>, End> {
+    async fn read_storage(&self) -> Result<Vec<Arc<Event>>, End> {
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let mut tx = self.hub.db.read(&self.permit).await?;
         let connection = tx.connection();

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::platform::db::DbError;
 
 /// Drops the partitions whose every change is older than an instant and has a position. Contents that still stand are moved
-/// to `posting_body` first. Readers whose cursor lies before what is left are told CURSOR_EXPIRED.
+/// to `posting_body` first. Readers whose cursor lies before what is left are told `CURSOR_EXPIRED`.
 ///
 /// # Errors
 ///

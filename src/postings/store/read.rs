@@ -1,5 +1,7 @@
 //! Reading postings. Lists with optional criteria are the one place for assembled SQL; values are always bound.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
 use time::OffsetDateTime;
@@ -31,6 +33,10 @@ pub enum Key {
 }
 
 /// Returns a posting within the permit's scope.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn one(tx: &mut ReadTx, key: &Key) -> Result<Option<Stored>, DbError> {
     let scope = tx.permit().scope().tokens().to_vec();
     let (id, source, external_id) = match key {
@@ -65,6 +71,10 @@ pub async fn one(tx: &mut ReadTx, key: &Key) -> Result<Option<Stored>, DbError> 
 }
 
 /// Returns the content of a posting that the caller is known to be allowed to see.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn body(tx: &mut ReadTx, id: PostingId) -> Result<Option<Bytes>, DbError> {
     let body = sqlx::query_scalar!(
         r#"SELECT coalesce(b.body, kept.body) AS body FROM posting p
@@ -102,6 +112,10 @@ pub struct Criteria {
 }
 
 /// Returns a page of postings.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn list(tx: &mut ReadTx, criteria: &Criteria) -> Result<Vec<Stored>, DbError> {
     let mut query = QueryBuilder::<Postgres>::new(
         "SELECT p.posting_id, p.updated_at, coalesce(c.header, kept.header) AS header,
@@ -172,6 +186,10 @@ fn stored(row: &sqlx::postgres::PgRow) -> Result<Stored, DbError> {
 }
 
 /// Opens the snapshot of what a filter matches, in the state that the transaction sees.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn open_snapshot(tx: &mut SnapshotTx, filter: &FacetFilter) -> Result<(), DbError> {
     // A reader may take its time between two pages; it has half an hour in all.
     sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '30min'")
@@ -188,37 +206,77 @@ pub async fn open_snapshot(tx: &mut SnapshotTx, filter: &FacetFilter) -> Result<
 }
 
 /// Returns the next page of the snapshot; empty at its end.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn next_of_snapshot(tx: &mut SnapshotTx) -> Result<Vec<(Bytes, Bytes)>, DbError> {
     let heads = sqlx::query("FETCH 1000 FROM snapshot").fetch_all(tx.connection()).await?;
     if heads.is_empty() {
         return Ok(Vec::new());
     }
-    let mut ids = (Vec::new(), Vec::new(), Vec::new());
+    let mut page = Vec::with_capacity(heads.len());
     for head in &heads {
-        ids.0.push(head.try_get::<i64, _>(0)?);
-        ids.1.push(head.try_get::<i64, _>(1)?);
-        ids.2.push(head.try_get::<i64, _>(2)?);
+        page.push(Head {
+            posting: head.try_get(0)?,
+            change: head.try_get(1)?,
+            body: head.try_get(2)?,
+        });
     }
-    contents(tx.connection(), &ids.0, &ids.1, &ids.2).await
+    contents(tx.connection(), &page).await
+}
+
+struct Head {
+    posting: i64,
+    change: i64,
+    body: i64,
 }
 
 /// Returns header and content of heads. Change-log rows never change, so any snapshot will do.
 async fn contents(
     connection: &mut PgConnection,
+    heads: &[Head],
+) -> Result<Vec<(Bytes, Bytes)>, DbError> {
+    // By their ids alone, so that PostgreSQL leaves the partitions without them out at once; most heads have both in one row.
+    let mut ids: Vec<i64> = heads.iter().flat_map(|head| [head.change, head.body]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = sqlx::query!("SELECT id, header, body FROM change_log WHERE id = ANY($1)", &ids)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut rows: HashMap<i64, (Bytes, Option<Bytes>)> = rows
+        .into_iter()
+        .map(|row| (row.id, (row.header.into(), row.body.map(Bytes::from))))
+        .collect();
+    let mut found = Vec::with_capacity(heads.len());
+    let mut dropped = Vec::new();
+    for head in heads {
+        let header = rows.get(&head.change).map(|(header, _)| header.clone());
+        let body = rows.get_mut(&head.body).and_then(|(_, body)| body.take());
+        match (header, body) {
+            (Some(header), Some(body)) => found.push((header, body)),
+            _ => dropped.push(head.posting),
+        }
+    }
+    if !dropped.is_empty() {
+        found.extend(kept(connection, &dropped).await?);
+    }
+    Ok(found)
+}
+
+/// Returns header and content of postings whose rows of the change log were dropped by retention.
+async fn kept(
+    connection: &mut PgConnection,
     posting_ids: &[i64],
-    change_ids: &[i64],
-    body_ids: &[i64],
 ) -> Result<Vec<(Bytes, Bytes)>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT coalesce(c.header, kept.header) AS "header!",
-                  coalesce(b.body, c.body, kept.body) AS "body!"
-           FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS head(posting_id, change_id, body_id)
-           LEFT JOIN change_log c ON c.id = head.change_id
-           LEFT JOIN change_log b ON b.id = head.body_id AND head.body_id <> head.change_id
-           LEFT JOIN posting_body kept ON c.id IS NULL AND kept.posting_id = head.posting_id"#,
+        r#"SELECT coalesce(c.header, kept.header) AS "header!", coalesce(b.body, kept.body) AS "body!"
+           FROM posting p
+           LEFT JOIN change_log c ON c.id = p.change_id
+           LEFT JOIN change_log b ON b.id = p.body_id
+           LEFT JOIN posting_body kept ON kept.posting_id = p.posting_id
+           WHERE p.posting_id = ANY($1)"#,
         posting_ids,
-        change_ids,
-        body_ids,
     )
     .fetch_all(connection)
     .await?;
