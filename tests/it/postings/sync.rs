@@ -457,6 +457,7 @@ fn closes_above_what_is_usual_are_held_until_they_are_released() {
 
         let repeated = client.resolve_held_closes(release).await.unwrap().into_inner();
         assert_eq!(repeated.resolved, 19);
+        assert!(repeated.position >= answer.position, "what was released is in the feed");
         assert_eq!(table::changes(&world.pool).await, changes);
         let other = resolving(HeldCloseResolution::Discard, "release-1");
         let refused = Refusal::of(&client.resolve_held_closes(other).await.unwrap_err());
