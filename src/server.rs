@@ -37,6 +37,8 @@ const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
 const STREAMS_MAX: u32 = 100;
 /// Longest unary call; a client's shorter deadline counts.
 const UNARY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long clients have to take what is still on its way to them when the hub stops.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// HTTP/2 windows: a batch fits into a stream's, and several into a connection's.
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
@@ -175,7 +177,7 @@ impl Hub {
     /// Ends every stream with a last bookmark, finishes what is under way, and stops.
     pub async fn stop(self) {
         self.health.set_draining();
-        self.tasks.stop().await;
+        self.tasks.stop_within(PATIENCE).await;
         match self.served.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),

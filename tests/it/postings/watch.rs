@@ -587,3 +587,22 @@ fn a_hub_that_stops_ends_its_watches_with_a_last_bookmark() {
         assert_eq!(events.len(), 5);
     });
 }
+
+#[test]
+fn a_hub_stops_even_if_a_reader_reads_nothing() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let (mut stream, _) = SyncStream::open(&hub.connect(NORTH).await, NORTH).await;
+        let text = "x".repeat(40_000);
+        for id in 1..=8 {
+            let long = |n| {
+                let posting = Posting { description: text.clone(), ..posting("long", "330106") };
+                upsert(&format!("{id}-{n}"), posting)
+            };
+            stream.sync(id, &(0..90).map(long).collect::<Vec<_>>()).await;
+        }
+        let client = hub.postings(NATION).await;
+        let _reads_nothing = Watcher::start(&client, watching(in_any_state())).await.unwrap();
+        world.stop(&hub).await;
+    });
+}
