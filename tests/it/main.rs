@@ -19,5 +19,6 @@
 )]
 
 mod feed;
+mod kill;
 mod postings;
 mod support;

@@ -1,5 +1,6 @@
 //! Journeys of the postings exchange; the files are named after the verbs.
 
+mod batch;
 mod sync;
 mod verdicts;
 mod watch;
