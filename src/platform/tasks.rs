@@ -1,6 +1,7 @@
 //! Background work that shutdown waits for.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use tokio_util::task::TaskTracker;
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    cut: CancellationToken,
 }
 
 impl Tasks {
@@ -29,11 +31,30 @@ impl Tasks {
         self.stop.clone()
     }
 
+    /// Returns the signal that says: whoever waits for a peer waits no longer.
+    #[must_use]
+    pub fn cutting(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+
     /// Asks everything to end and waits for it.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tracker.close();
         self.tracker.wait().await;
+    }
+
+    /// Asks everything to end and waits for it. What waits for a peer may do so for as long as `patience`; a peer that
+    /// reads nothing would otherwise keep the process.
+    pub async fn stop_within(&self, patience: Duration) {
+        if tokio::time::timeout(patience, self.stop()).await.is_err() {
+            tracing::warn!(
+                "{} tasks have not ended in {patience:?}; peers are cut off",
+                self.running()
+            );
+            self.cut.cancel();
+            self.stop().await;
+        }
     }
 
     /// Returns how many pieces of work are under way.

@@ -1,5 +1,6 @@
 //! The listener: TCP, TLS with client certificates, and what a connection knows of its peer.
 
+use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 
@@ -113,9 +115,10 @@ async fn accept_all(
         };
         match accepted {
             Ok((stream, address)) => {
-                let (acceptor, sender) = (acceptor.clone(), sender.clone());
+                let (acceptor, sender, own) = (acceptor.clone(), sender.clone(), tasks.clone());
                 drop(tasks.spawn(async move {
-                    match shake_hands(stream, address, &acceptor).await {
+                    let cutting = own.cutting().cancelled_owned();
+                    match shake_hands(stream, address, &acceptor, cutting).await {
                         // The receiver is gone only when the server has ended.
                         Ok(connection) => drop(sender.send(Ok(connection)).await),
                         Err(error) => tracing::debug!(%address, "handshake failed: {error}"),
@@ -135,13 +138,15 @@ async fn shake_hands(
     stream: TcpStream,
     address: SocketAddr,
     acceptor: &TlsAcceptor,
+    cutting: WaitForCancellationFutureOwned,
 ) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates().and_then(|chain| chain.first());
     let uri = leaf.and_then(|leaf| single_uri(leaf));
-    Ok(Connection { peer: Peer { address, uri: uri.map(Into::into) }, stream })
+    let peer = Peer { address, uri: uri.map(Into::into) };
+    Ok(Connection { peer, stream, cutting: Box::pin(cutting) })
 }
 
 /// Returns the URI name of a certificate if it has exactly one; the common name never counts.
@@ -186,6 +191,8 @@ impl Peer {
 pub struct Connection {
     peer: Peer,
     stream: TlsStream<TcpStream>,
+    /// Ends the connection from our side, whatever is still on its way.
+    cutting: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Connected for Connection {
@@ -202,6 +209,10 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // A connection is always being read from, so this is where it learns of its end.
+        if self.cutting.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

@@ -101,17 +101,20 @@ pub async fn resolve_held(
     let lane = store::take_lane(read.connection(), source.id, UNARY_LANE, None).await?.id;
     drop(read);
     let digest = wire::body_sha256([&Bytes::from(request.encode_to_vec())]);
+    let release = request.resolution == i32::from(pb::HeldCloseResolution::Release);
     let mut tx = committer.db().write(permit).await?;
     match replay::look_up(&mut tx, &request.request_id, &digest).await? {
         Known::New => {}
-        Known::Answered(stored) => return decoded(&stored),
+        Known::Answered(stored) => {
+            drop(tx);
+            return positioned(tail, release, decoded(&stored)?).await;
+        }
         Known::Reused => return Err(PostingError::Invalid(replay::reused())),
     }
     let taken = held::take_all(&mut tx, source.id).await?;
-    let release = request.resolution == i32::from(pb::HeldCloseResolution::Release);
     let resolved =
         if release { close_all(&mut tx, &source, lane, &taken, now).await? } else { taken.len() };
-    let mut response = pb::ResolveHeldClosesResponse {
+    let response = pb::ResolveHeldClosesResponse {
         resolved: i64::try_from(resolved).unwrap_or(i64::MAX),
         position: 0,
     };
@@ -120,11 +123,19 @@ pub async fn resolve_held(
     let event = if release { "closes.released" } else { "closes.discarded" };
     let subject = format!("sources/{}: {resolved} closes", source.name);
     tx.commit(Record { at: now, subject, event }).await?;
-    if release && resolved > 0 {
-        let position = tail.settled(POSITION_WAIT).await;
-        response.position = position.map_or(0, |position| position.0);
-    }
-    Ok(response)
+    positioned(tail, release, response).await
+}
+
+/// Returns an answer with a position at or after what it released; told anew whenever the answer is given.
+async fn positioned(
+    tail: &Tail,
+    release: bool,
+    response: pb::ResolveHeldClosesResponse,
+) -> Result<pb::ResolveHeldClosesResponse, PostingError> {
+    let moved = release && response.resolved > 0;
+    let position = if moved { tail.settled(POSITION_WAIT).await } else { None };
+    let position = position.map_or(0, |position| position.0);
+    Ok(pb::ResolveHeldClosesResponse { position, ..response })
 }
 
 async fn close_all(

@@ -260,7 +260,7 @@ pub async fn finish(tx: &mut WriteTx, finish: &Finish) -> Result<bool, DbError> 
     let moved = sqlx::query_scalar!(
         "UPDATE sync_lane SET last_batch_id = coalesce($2, last_batch_id), last_committed_at = $4,
                 opened = opened + $5, closed = closed + $6
-         WHERE lane_id = $1 AND ($2::bigint IS NULL OR (last_batch_id = $2 - 1 AND holder = $3))
+         WHERE lane_id = $1 AND ($2::bigint IS NULL OR (last_batch_id + 1 = $2 AND holder = $3))
          RETURNING lane_id",
         finish.lane.0,
         batch_id,

@@ -1,0 +1,5 @@
+//! Journeys of the postings exchange; the files are named after the verbs.
+
+mod sync;
+mod verdicts;
+mod watch;

@@ -1,0 +1,152 @@
+//! What every story needs: a database of its own, hubs over it, and clients of them.
+//!
+//! A story is told with [`story`]. It gets a [`World`] with an empty database in which the demo participants and sources of
+//! [`peshub::dev`] are registered, and starts as many hubs over it as it likes. Nothing here sleeps in order to pass: what is
+//! to come is waited for, with [`within`].
+
+pub(crate) mod author;
+pub(crate) mod cluster;
+pub(crate) mod postings;
+pub(crate) mod sync;
+pub(crate) mod table;
+pub(crate) mod watch;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use peshub::client::connect::{ClientIdentity, Connection, Options};
+use peshub::dev::{Database, DevHub, DevOptions};
+use peshub::kernel::clock::{Clock as _, SystemClock};
+use peshub::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
+use peshub::platform::config::Surroundings;
+use peshub::platform::pki::DevelopmentCa;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+/// Longest wait for anything that must come.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(crate) type Postings = PostingServiceClient<peshub::client::connect::Transport>;
+
+/// Waits for what must come.
+pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what} did not come within {DEADLINE:?}"),
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{what} did not come within {DEADLINE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Tells a story on a runtime of its own. It fails when a hub does not stop, or when a task is left behind.
+pub(crate) fn story(tell: impl AsyncFnOnce(&World)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new().await;
+        tell(&world).await;
+        world.end().await;
+        let tasks = runtime.metrics();
+        until("the end of every task", async || (tasks.num_alive_tasks() == 0).then_some(())).await;
+    });
+}
+
+/// A database, and the hubs over it.
+pub(crate) struct World {
+    /// How to connect to the database.
+    pub(crate) options: PgConnectOptions,
+    /// The tests' own way into the database, past every hub.
+    pub(crate) pool: PgPool,
+    /// The authority of every certificate.
+    pub(crate) ca: Arc<DevelopmentCa>,
+    hubs: Mutex<Vec<DevHub>>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let options = cluster::fresh_database().await;
+        let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options.clone());
+        let ca = Arc::new(DevelopmentCa::new(SystemClock.now()).expect("an authority"));
+        Self { options, pool, ca, hubs: Mutex::default() }
+    }
+
+    /// Starts one more hub over the database.
+    pub(crate) async fn hub(&self) -> TestHub {
+        let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
+        options.internal_listen = None;
+        options.database_connections = 10;
+        let database = Database { options: self.options.clone(), private: None };
+        let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
+        let hub = within("the hub's start", starting).await.expect("a hub");
+        let handle = TestHub { address: hub.hub.address, ca: Arc::clone(&self.ca) };
+        self.hubs.lock().unwrap().push(hub);
+        handle
+    }
+
+    /// Stops a hub as SIGTERM does.
+    pub(crate) async fn stop(&self, hub: &TestHub) {
+        let stopped = {
+            let mut hubs = self.hubs.lock().unwrap();
+            let index = hubs.iter().position(|it| it.hub.address == hub.address);
+            hubs.swap_remove(index.expect("a hub that runs"))
+        };
+        within("the hub's end", stopped.hub.stop()).await;
+    }
+
+    pub(crate) async fn end(self) {
+        let hubs: Vec<DevHub> = self.hubs.into_inner().unwrap();
+        for hub in hubs {
+            within("the hub's end", hub.hub.stop()).await;
+        }
+        self.pool.close().await;
+        cluster::drop_database(&self.options).await;
+    }
+}
+
+/// A hub that runs: where it is, and how to reach it.
+#[derive(Clone)]
+pub(crate) struct TestHub {
+    /// Its gRPC listener.
+    pub(crate) address: SocketAddr,
+    pub(crate) ca: Arc<DevelopmentCa>,
+}
+
+impl TestHub {
+    /// Returns how to connect as a participant with its certificate.
+    pub(crate) fn options(&self, participant: &str) -> Options {
+        let identity = self.ca.participant(participant).expect("a certificate");
+        Options {
+            address: format!("https://{}", self.address),
+            authorities_pem: Some(self.ca.certificate()),
+            identity: Some(ClientIdentity {
+                certificate_pem: identity.certificate,
+                key_pem: identity.key,
+            }),
+            ..Options::default()
+        }
+    }
+
+    /// Connects as a participant.
+    pub(crate) async fn connect(&self, participant: &str) -> Connection {
+        within("the connection", Connection::open(&self.options(participant))).await.expect("a hub")
+    }
+
+    /// Connects as a participant and returns the postings exchange.
+    pub(crate) async fn postings(&self, participant: &str) -> Postings {
+        self.connect(participant).await.postings()
+    }
+}
