@@ -177,7 +177,8 @@ pub fn fresh_token() -> Result<String, Fault> {
 
 fn opened_page(token: &str) -> Result<String, Fault> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
+    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    name.filter(|name| !name.contains('\0')).ok_or_else(|| {
         let message = "this page token was not made by this hub";
         Fault::new(Kind::InvalidArgument, Reason::PageTokenInvalid, message)
     })
