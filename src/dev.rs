@@ -12,7 +12,7 @@ use crate::client::error::ClientError;
 use crate::codes::divisions;
 use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
 use crate::kernel::fault::{Fault, Reason};
-use crate::participants::grpc::register;
+use crate::participants::commands::register;
 use crate::participants::store::{Jurisdiction, Participant};
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::config::Surroundings;

@@ -181,12 +181,9 @@ impl Hub {
         match self.served.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),
-            Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
         }
-        if tokio::time::timeout(Duration::from_secs(5), self.db.close()).await.is_err() {
-            tracing::warn!("connections to the database are dropped while in use");
-        }
+        self.db.close().await;
     }
 }
 

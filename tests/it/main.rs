@@ -19,7 +19,10 @@
     reason = "a test fails by panicking and may start tasks of its own; clippy's leave for tests does not reach their helpers"
 )]
 
+mod errors;
 mod feed;
+mod house;
 mod kill;
 mod postings;
+mod raw;
 mod support;
