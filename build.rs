@@ -9,7 +9,9 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use prost_types::{FileDescriptorSet, field_descriptor_proto};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FileDescriptorSet, field_descriptor_proto,
+};
 
 #[path = "build/checks.rs"]
 mod checks;
@@ -69,8 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         if file.package() != "peshub.postings.v1" {
             file.service.clear();
         }
-        let messages = file.message_type.iter().map(|message| message.name());
-        for name in messages.chain(file.enum_type.iter().map(|choices| choices.name())) {
+        let messages = file.message_type.iter().map(DescriptorProto::name);
+        for name in messages.chain(file.enum_type.iter().map(EnumDescriptorProto::name)) {
             let path = format!(".{}.{name}", file.package());
             if !holders.contains(&path) {
                 let rust = format!("crate::pb{}", path.replace('.', "::"));

@@ -79,7 +79,7 @@ fn write_field(
             let (min, max) = (number(repeated, "min_items"), number(repeated, "max_items"));
             writeln!(
                 out,
-                "        fields::items(at, found, \"{name}\", self.{name}.len(), {}, {});",
+                "        fields::items(at, found, \"{name}\", self.{name}.len(), ({}, {}));",
                 min.unwrap_or(0),
                 max.map_or("usize::MAX".into(), |max| max.to_string()),
             )?;
@@ -134,7 +134,7 @@ fn write_scalar(
             if min.is_some() || max.is_some() {
                 writeln!(
                     out,
-                    "        fields::characters(at, found, \"{name}\", {value}, {}, {});",
+                    "        fields::characters(at, found, \"{name}\", {value}, ({}, {}));",
                     min.unwrap_or(0),
                     max.map_or_else(usize_max, |max| max.to_string())
                 )?;
@@ -144,7 +144,7 @@ fn write_scalar(
             let rules = submessage(rules, "bytes").ok_or_else(|| misplaced(field))?;
             writeln!(
                 out,
-                "        fields::octets(at, found, \"{name}\", ({value}).len(), {}, {});",
+                "        fields::octets(at, found, \"{name}\", ({value}).len(), ({}, {}));",
                 number(&rules, "min_len").unwrap_or(0),
                 number(&rules, "max_len").map_or_else(usize_max, |max| max.to_string())
             )?;
@@ -154,7 +154,7 @@ fn write_scalar(
             let rules = submessage(rules, kind).ok_or_else(|| misplaced(field))?;
             writeln!(
                 out,
-                "        fields::integer(at, found, \"{name}\", i64::from(*({value})), {}, {});",
+                "        fields::integer(at, found, \"{name}\", i64::from(*({value})), ({}, {}));",
                 integer(&rules, "gte").map_or("i64::MIN".into(), |low| low.to_string()),
                 integer(&rules, "lte").map_or("i64::MAX".into(), |high| high.to_string()),
             )?;
@@ -167,7 +167,7 @@ fn write_scalar(
             };
             writeln!(
                 out,
-                "        fields::real(at, found, \"{name}\", *({value}), {:?}, {:?});",
+                "        fields::real(at, found, \"{name}\", *({value}), ({:?}, {:?}));",
                 bound("gte").unwrap_or(f64::MIN),
                 bound("lte").unwrap_or(f64::MAX)
             )?;
@@ -180,7 +180,7 @@ fn write_scalar(
             };
             writeln!(
                 out,
-                "        fields::choice(at, found, \"{name}\", *({value}), {}::try_from(*({value})).is_ok(), {not_zero});",
+                "        fields::choice(at, found, \"{name}\", *({value}), ({}::try_from(*({value})).is_ok(), {not_zero}));",
                 rust_path(choices.full_name())
             )?;
         }
@@ -254,7 +254,7 @@ fn snake(name: &str) -> String {
 
 fn camel(name: &str) -> String {
     name.split('_')
-        .flat_map(|word| {
+        .filter_map(|word| {
             let mut letters = word.chars();
             letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>())
         })

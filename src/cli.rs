@@ -11,9 +11,11 @@ mod bench;
 mod client;
 mod demo;
 mod dev;
+mod feed;
 mod import;
 mod migrate;
 mod output;
+mod participants;
 mod place;
 mod postings;
 mod serve;
@@ -40,6 +42,9 @@ enum Command {
     /// Bring the database schema up to this binary's.
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Look after the change feed.
+    #[command(subcommand)]
+    Feed(feed::FeedCommand),
     /// Send a file or folder of postings to a hub.
     Import(import::ImportArgs),
     /// Receive a snapshot of postings and every change after it.
@@ -47,6 +52,12 @@ enum Command {
     /// Measure a hub on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Register and list organisations.
+    #[command(subcommand)]
+    Participants(participants::ParticipantsCommand),
+    /// Create and list sources of postings.
+    #[command(subcommand)]
+    Sources(participants::SourcesCommand),
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
@@ -73,7 +84,10 @@ pub fn run() -> ExitCode {
             Command::Dev(args) => dev::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(command) => migrate::run(command).await,
+            Command::Feed(command) => feed::run(command).await,
             Command::Bench(command) => bench::run(command).await,
+            Command::Participants(command) => participants::run(command).await,
+            Command::Sources(command) => participants::run_sources(command).await,
             Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Postings(command) => postings::run(command).await,

@@ -26,7 +26,8 @@ pub mod json;
 
 pub mod samples;
 
-pub mod bench;
 pub mod demo;
+
+pub mod bench;
 
 pub mod cli;

@@ -3,9 +3,9 @@
 #![allow(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    clippy::all,
     clippy::pedantic,
     clippy::disallowed_methods,
-    clippy::too_many_arguments,
     missing_docs,
     unreachable_pub,
     unused_parens,

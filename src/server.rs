@@ -37,8 +37,8 @@ const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
 const STREAMS_MAX: u32 = 100;
 /// Longest unary call; a client's shorter deadline counts.
 const UNARY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long clients have to take what is still on its way to them when the hub stops.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for streams and calls to end. A client that reads nothing any more would be waited for without end.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// HTTP/2 windows: a batch fits into a stream's, and several into a connection's.
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
@@ -177,13 +177,16 @@ impl Hub {
     /// Ends every stream with a last bookmark, finishes what is under way, and stops.
     pub async fn stop(self) {
         self.health.set_draining();
-        self.tasks.stop_within(PATIENCE).await;
+        self.tasks.stop_within(DRAIN_MAX).await;
         match self.served.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),
+            Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
         }
-        self.db.close().await;
+        if tokio::time::timeout(Duration::from_secs(5), self.db.close()).await.is_err() {
+            tracing::warn!("connections to the database are dropped while in use");
+        }
     }
 }
 

@@ -92,7 +92,9 @@ class Refusal:
         return self.reason == "CONTENDED" or (self.reason == "" and self.code in transport)
 
     def __str__(self) -> str:
-        return "; ".join([f"{self.code.name} {self.reason}: {self.message}", *self.fields])
+        # The message of one field's violation is that violation.
+        more = [field for field in self.fields if field != self.message]
+        return "; ".join([f"{self.code.name} {self.reason}: {self.message}", *more])
 
 
 class Backoff:

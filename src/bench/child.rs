@@ -12,7 +12,7 @@ use crate::client::connect::{ClientIdentity, Connection, Options};
 use crate::dev::Credentials;
 
 /// Longest start of a hub with a new database.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A hub in a process of its own.
 #[derive(Debug)]

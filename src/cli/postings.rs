@@ -91,7 +91,8 @@ impl FilterArgs {
     }
 }
 
-fn division(code: &str) -> common::Division {
+/// Returns a division by its code: digits are GB/T 2260, anything else ISO 3166-2.
+pub(super) fn division(code: &str) -> common::Division {
     let digits = code.chars().all(|letter| letter.is_ascii_digit());
     let scheme =
         if digits { common::DivisionScheme::Gbt2260 } else { common::DivisionScheme::Iso31662 };
@@ -157,9 +158,10 @@ async fn list(args: &ListArgs, limit: usize, as_json: bool) -> Outcome {
     let mut shown = 0;
     let mut token = String::new();
     while shown < limit {
-        let order = match args.newest_first {
-            true => pb::PostingOrder::UpdatedDesc,
-            false => pb::PostingOrder::Unspecified,
+        let order = if args.newest_first {
+            pb::PostingOrder::UpdatedDesc
+        } else {
+            pb::PostingOrder::Unspecified
         };
         let page_size = i32::try_from((limit - shown).min(500)).unwrap_or(500);
         request.paging = Some(pb::Paging { page_size, page_token: token, order: order.into() });

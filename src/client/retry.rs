@@ -22,7 +22,8 @@ impl Default for Retry {
     fn default() -> Self {
         Self {
             first: Duration::from_millis(100),
-            longest: Duration::from_secs(10),
+            // A hub that restarts is back within seconds; a longer wait would be what keeps a stream down.
+            longest: Duration::from_secs(3),
             total: Duration::from_mins(5),
         }
     }

@@ -25,6 +25,8 @@ const METHOD: PathAndQuery =
     PathAndQuery::from_static("/peshub.postings.v1.PostingService/SyncPostings");
 /// Longest time from the call to the hub's `SyncOpened`.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the hub is asked for a position that it could not tell at first.
+const POSITION_TRIES: u32 = 3;
 /// Batches under way that are used at most, whatever the hub offers: each is kept until acknowledged.
 const CREDITS_MAX: usize = 64;
 
@@ -60,6 +62,8 @@ pub struct SyncSession {
     next_id: i64,
     waiting: VecDeque<Waiting>,
     acknowledged: VecDeque<BatchAcknowledgement>,
+    /// The batch that was acknowledged last.
+    last: Option<Waiting>,
     reconnects: u64,
 }
 
@@ -96,6 +100,7 @@ impl SyncSession {
             next_id: 0,
             waiting: VecDeque::new(),
             acknowledged: VecDeque::new(),
+            last: None,
             reconnects: 0,
         };
         session.connect().await?;
@@ -173,6 +178,30 @@ impl SyncSession {
         self.acknowledged.pop_front()
     }
 
+    /// Asks for a position at or after every event of the last batch, for one whose acknowledgement came without. All
+    /// batches must be acknowledged and taken. Nothing when the hub cannot tell, or when nothing was ever stored.
+    ///
+    /// The batch is sent again: it has no effect, and its acknowledgement has the position.
+    ///
+    /// # Errors
+    ///
+    /// The hub refuses for good, or trying again did not help.
+    pub async fn position(&mut self) -> Result<Option<i64>, ClientError> {
+        for _ in 0..POSITION_TRIES {
+            if !self.waiting.is_empty() || self.options.validate_only {
+                return Ok(None);
+            }
+            let Some(last) = self.last.take() else { return Ok(None) };
+            self.waiting.push_back(last);
+            self.advance().await?;
+            let position = self.acknowledged.pop_back().map_or(0, |again| again.position);
+            if position > 0 {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
+    }
+
     /// Waits for every acknowledgement and ends the stream. Returns those that were not taken yet.
     ///
     /// # Errors
@@ -228,7 +257,7 @@ impl SyncSession {
         let Some(index) = self.waiting.iter().position(|waiting| waiting.id == id) else {
             return Ok(false);
         };
-        self.waiting.remove(index);
+        self.last = self.waiting.remove(index);
         if let Some(stream) = &mut self.stream {
             stream.under_way = stream.under_way.saturating_sub(1);
         }

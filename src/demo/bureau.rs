@@ -17,11 +17,13 @@ use crate::demo::progress::Board;
 use crate::demo::{DemoError, Settings};
 use crate::kernel::clock::{SharedClock, unix_microseconds};
 use crate::pb::peshub::common::v1::{Division, DivisionScheme};
+use crate::pb::peshub::feed::v1::Bookmark;
 use crate::pb::peshub::postings::v1::{PostingEvent, PostingFilter};
 
-/// Seconds after the last commit by the hub's clock from which a bookmark covers it for sure, where its position is
-/// not known.
+/// Where the position of the last commit is not known: so many seconds after it, by the hub's clock, it has one.
 const SETTLED_S: i64 = 3;
+/// Bookmarks since the connection was made that are needed then: the first one only repeats where the watch resumed.
+const SETTLED_BOOKMARKS: u32 = 3;
 
 /// How far a bureau must have come to be done.
 #[derive(Clone, Copy, Debug)]
@@ -46,13 +48,13 @@ impl Target {
         }
     }
 
-    fn is_reached(self, position: i64, at: Option<Timestamp>) -> bool {
-        let is_late = match (self.at, at) {
-            (Some(due), Some(at)) => at.seconds >= due.seconds,
-            (Some(_), None) => false,
-            (None, _) => true,
-        };
-        is_late && position >= self.position
+    /// Returns whether a bookmark says that everything was delivered, the `count`th since the connection was made.
+    fn is_reached(self, bookmark: &Bookmark, count: u32) -> bool {
+        let is_settled = self.at.is_none_or(|due| {
+            let at = bookmark.at.map_or(i64::MIN, |at| at.seconds);
+            at >= due.seconds && count >= SETTLED_BOOKMARKS
+        });
+        is_settled && bookmark.position >= self.position
     }
 }
 
@@ -96,6 +98,9 @@ pub(crate) struct Desk {
     watch: Watch,
     clock: SharedClock,
     position: i64,
+    /// Which connection it is, and how many bookmarks came on it.
+    connection: u64,
+    bookmarks: u32,
     received: Received,
 }
 
@@ -126,6 +131,8 @@ impl Desk {
             watch: Watch::new(connection, options),
             clock,
             position: 0,
+            connection: 0,
+            bookmarks: 0,
             received: Received {
                 arrivals: Vec::new(),
                 inversions: 0,
@@ -173,10 +180,8 @@ impl Desk {
                     WatchItem::Event(event) => self.take(&event),
                     WatchItem::Restart(_) => self.received.restarts += 1,
                     WatchItem::Bookmark(bookmark) => {
-                        let is_reached =
-                            |target: Target| target.is_reached(bookmark.position, bookmark.at);
                         board.bookmarked(self.number, bookmark.position);
-                        if target.is_some_and(is_reached) {
+                        if self.is_done(&bookmark, target) {
                             self.received.is_complete = true;
                             break;
                         }
@@ -189,6 +194,17 @@ impl Desk {
         }
         self.received.reconnects = self.watch.reconnects();
         Ok(self.received)
+    }
+
+    /// Counts a bookmark in. Returns whether it says that everything was delivered.
+    fn is_done(&mut self, bookmark: &Bookmark, target: Option<Target>) -> bool {
+        let connection = self.watch.reconnects();
+        if self.connection != connection {
+            self.connection = connection;
+            self.bookmarks = 0;
+        }
+        self.bookmarks += 1;
+        target.is_some_and(|target| target.is_reached(bookmark, self.bookmarks))
     }
 
     fn take(&mut self, event: &PostingEvent) {

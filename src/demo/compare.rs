@@ -6,8 +6,11 @@ use crate::demo::bureau::{Arrival, Received};
 use crate::demo::ledger::{Delivery, Kind};
 use crate::demo::platform::Sent;
 
+/// Most differences that are kept to be shown.
+const SHOWN_MAX: usize = 5;
+
 /// What the comparison of one bureau has found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
     /// Deliveries that were due.
     pub(crate) due: u64,
@@ -24,6 +27,8 @@ pub(crate) struct Findings {
     pub(crate) unexpected: u64,
     /// Came before something that must come before it.
     pub(crate) out_of_order: u64,
+    /// Some of the differences, for a person.
+    pub(crate) shown: Vec<String>,
 }
 
 /// Compares for one bureau.
@@ -42,13 +47,28 @@ pub(crate) fn compare(bureau: usize, received: &Received, sent: &[(usize, Sent)]
             .map(|(number, id)| (id.as_str(), number))
             .collect();
         let arrivals = received.arrivals.iter().filter(|arrival| arrival.source == *platform);
+        let names = Names { source: &sent.source, external_ids: &sent.external_ids };
         if received.restarts == 0 {
-            events(&mut findings, due, arrivals, &numbers);
+            events(&mut findings, due, arrivals, (&numbers, names));
         } else {
-            states(&mut findings, due, arrivals, &numbers);
+            states(&mut findings, due, arrivals, (&numbers, names));
         }
     }
     findings
+}
+
+/// What postings are called.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    source: &'a str,
+    external_ids: &'a [String],
+}
+
+impl Names<'_> {
+    fn of(self, posting: usize) -> String {
+        let external_id = self.external_ids.get(posting).map_or("", String::as_str);
+        format!("{}/{external_id}", self.source)
+    }
 }
 
 /// Compares event by event.
@@ -56,7 +76,7 @@ fn events<'a>(
     findings: &mut Findings,
     due: &[Delivery],
     arrivals: impl Iterator<Item = &'a Arrival>,
-    numbers: &HashMap<&str, usize>,
+    (numbers, names): (&HashMap<&str, usize>, Names<'_>),
 ) {
     findings.due += count(due.len());
     // For every delivery how often it was due and how often it came.
@@ -79,7 +99,14 @@ fn events<'a>(
         *last = arrival.revision;
         balance.entry(Delivery { posting, revision: arrival.revision, kind }).or_default().1 += 1;
     }
-    for (due, came) in balance.into_values() {
+    for (delivery, (due, came)) in balance {
+        if due != came {
+            findings.show(|| {
+                let Delivery { posting, revision, kind } = delivery;
+                let name = names.of(posting);
+                format!("{kind:?} {name} revision {revision}: {due} due, {came} came")
+            });
+        }
         findings.lost += due.saturating_sub(came);
         let extra = came.saturating_sub(due);
         if due > 0 {
@@ -95,7 +122,7 @@ fn states<'a>(
     findings: &mut Findings,
     due: &[Delivery],
     arrivals: impl Iterator<Item = &'a Arrival>,
-    numbers: &HashMap<&str, usize>,
+    (numbers, names): (&HashMap<&str, usize>, Names<'_>),
 ) {
     let mut standing: HashMap<usize, i64> = HashMap::new();
     for delivery in due {
@@ -125,11 +152,24 @@ fn states<'a>(
             }
         }
     }
-    let lost = standing.iter().filter(|(posting, revision)| found.get(posting) != Some(revision));
-    findings.lost += count(lost.count());
+    for (posting, revision) in standing {
+        let last = found.get(&posting).copied();
+        if last != Some(revision) {
+            findings.lost += 1;
+            findings.show(|| {
+                format!("{} stands at revision {revision}, found {last:?}", names.of(posting))
+            });
+        }
+    }
 }
 
 impl Findings {
+    fn show(&mut self, text: impl FnOnce() -> String) {
+        if self.shown.len() < SHOWN_MAX {
+            self.shown.push(text());
+        }
+    }
+
     fn tally(&mut self, arrival: &Arrival) {
         self.delivered += 1;
         match arrival.kind {

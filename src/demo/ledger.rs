@@ -44,6 +44,7 @@ impl Kind {
 /// Where a posting is, by what was sent and acknowledged.
 #[derive(Clone, Debug, Default)]
 struct Standing {
+    is_known: bool,
     is_open: bool,
     divisions: Vec<String>,
 }
@@ -121,17 +122,28 @@ impl Ledger {
     /// Notes what the hub said of a batch, and what follows for every bureau.
     pub(crate) fn acknowledge(&mut self, plans: &[Plan], acknowledgement: &BatchAcknowledgement) {
         self.count(plans, acknowledgement);
+        let mut due = Tally::default();
         let mut verdicts = acknowledgement.verdicts.iter().peekable();
         for (index, plan) in plans.iter().enumerate() {
             let is_its = |verdict: &&Verdict| usize::try_from(verdict.index) == Ok(index);
             let verdict = verdicts.next_if(is_its);
             if !matches_expectation(plan.expected, verdict) {
-                self.surprise(plan, verdict);
+                self.surprise(|| difference(plan, verdict));
             }
             let outcome = verdict.map_or(Outcome::Accepted, Verdict::outcome);
             if !matches!(outcome, Outcome::Rejected | Outcome::Held) {
-                self.apply(plan);
+                self.apply(plan, &mut due);
             }
+        }
+        let found = Tally {
+            created: acknowledgement.created,
+            changed: acknowledgement.changed,
+            unchanged: acknowledgement.unchanged,
+            closed: acknowledgement.closed,
+        };
+        if due != found {
+            let batch = acknowledgement.batch_id;
+            self.surprise(|| format!("batch {batch}: {due:?} was due, found {found:?}"));
         }
     }
 
@@ -164,16 +176,26 @@ impl Ledger {
         counts.position = counts.position.max(acknowledgement.position);
     }
 
-    fn apply(&mut self, plan: &Plan) {
+    fn apply(&mut self, plan: &Plan, due: &mut Tally) {
         let Some(posting) = plan.posting else { return };
         if self.standings.len() <= posting {
             self.standings.resize_with(posting + 1, Standing::default);
         }
         let Some(standing) = self.standings.get_mut(posting) else { return };
         let after = match &plan.effect {
-            Effect::Stands(divisions) => Standing { is_open: true, divisions: divisions.clone() },
-            Effect::Closes => Standing { is_open: false, divisions: standing.divisions.clone() },
-            Effect::Nothing => return,
+            Effect::Stands(divisions) => {
+                let counted = if standing.is_known { &mut due.changed } else { &mut due.created };
+                *counted += 1;
+                Standing { is_known: true, is_open: true, divisions: divisions.clone() }
+            }
+            Effect::Closes => {
+                due.closed += 1;
+                Standing { is_open: false, ..standing.clone() }
+            }
+            Effect::Nothing => {
+                due.unchanged += 1;
+                return;
+            }
         };
         for (jurisdiction, deliveries) in self.bureaus.iter().zip(&mut self.deliveries) {
             let kind = match (jurisdiction.has(standing), jurisdiction.has(&after)) {
@@ -187,23 +209,36 @@ impl Ledger {
         *standing = after;
     }
 
-    fn surprise(&mut self, plan: &Plan, verdict: Option<&Verdict>) {
+    fn surprise(&mut self, text: impl FnOnce() -> String) {
         self.counts.surprises += 1;
         if self.counts.surprises_shown.len() < SURPRISES_SHOWN {
-            let found = verdict.map_or_else(
-                || "taken".to_owned(),
-                |verdict| {
-                    let outcome = verdict.outcome().as_str_name();
-                    let findings = verdict.findings.iter().map(|it| {
-                        format!("{} {} (expected {})", it.field, name(it.code), it.expected)
-                    });
-                    format!("{outcome} {}", findings.collect::<Vec<_>>().join("; "))
-                },
-            );
-            let shown = format!("{:?} was due, found {found}", plan.expected);
-            self.counts.surprises_shown.push(shown);
+            self.counts.surprises_shown.push(text());
         }
     }
+}
+
+/// What a batch did to postings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    created: i32,
+    changed: i32,
+    unchanged: i32,
+    closed: i32,
+}
+
+fn difference(plan: &Plan, verdict: Option<&Verdict>) -> String {
+    let found = verdict.map_or_else(
+        || "taken".to_owned(),
+        |verdict| {
+            let outcome = verdict.outcome().as_str_name();
+            let findings = verdict
+                .findings
+                .iter()
+                .map(|it| format!("{} {} (expected {})", it.field, name(it.code), it.expected));
+            format!("{outcome} {}", findings.collect::<Vec<_>>().join("; "))
+        },
+    );
+    format!("{:?} was due, found {found}", plan.expected)
 }
 
 fn matches_expectation(expected: Expected, verdict: Option<&Verdict>) -> bool {

@@ -18,6 +18,8 @@ use crate::pb::peshub::postings::v1::{BatchAcknowledgement, PostingChange};
 /// What a platform has sent, and what follows from it.
 #[derive(Debug)]
 pub(crate) struct Sent {
+    /// Name of its source.
+    pub(crate) source: String,
     /// The platform's own ids, by their numbers.
     pub(crate) external_ids: Vec<String>,
     /// What the hub said, and what each bureau must receive.
@@ -107,9 +109,16 @@ pub(crate) async fn send_all(
     {
         desk.take(&acknowledgement);
     }
+    if desk.ledger.counts.is_position_missing
+        && let Some(position) = session.position().await.map_err(DemoError::of(source))?
+    {
+        desk.ledger.counts.position = desk.ledger.counts.position.max(position);
+        desk.ledger.counts.is_position_missing = false;
+    }
     let reconnects = session.reconnects();
     session.finish().await.map_err(DemoError::of(source))?;
     Ok(Sent {
+        source: source.to_owned(),
         external_ids: script.into_external_ids(),
         ledger: desk.ledger,
         latencies: desk.latencies,

@@ -257,7 +257,9 @@ impl Script {
     fn repeated(&mut self) -> Option<[Planned; 2]> {
         let (number, posting) = self.find_content(true)?;
         let first = self.generator.edit(&posting);
-        let second = self.generator.edit(&first);
+        // An edit of an edit can lead back, and what stands already is no change.
+        let second =
+            (0..TRIES).map(|_| self.generator.edit(&first)).find(|second| *second != posting)?;
         let Planned { change, .. } = self.store(number, first)?;
         let expected = Expected::Rejected(FindingCode::RepeatedInBatch);
         Some([without_effect(change, Some(number), expected), self.store(number, second)?])
@@ -387,19 +389,19 @@ mod tests {
 
     #[test]
     fn every_kind_of_change_is_there_and_batches_are_full() {
-        let batches = all(3, 20_000, true);
+        let batches = all(3, 8_000, true);
         let mut kinds: HashMap<String, usize> = HashMap::new();
         for planned in batches.iter().flatten() {
             *kinds.entry(format!("{:?}", planned.plan.expected)).or_default() += 1;
         }
         assert!(kinds.len() >= 15, "{kinds:?}");
-        assert!(kinds["ClosedOrHeld"] > 1_500, "{kinds:?}");
+        assert!(kinds["ClosedOrHeld"] > 500, "{kinds:?}");
         assert!(batches.iter().rev().skip(1).all(|batch| batch.len() >= 499));
         // Without a burst fewer than a tenth are closed, so nothing ought to be held.
-        let quiet = all(3, 20_000, false);
+        let quiet = all(3, 8_000, false);
         let closes =
             quiet.iter().flatten().filter(|planned| planned.plan.effect == Effect::Closes).count();
-        assert!((400..1_500).contains(&closes), "{closes}");
+        assert!((150..800).contains(&closes), "{closes}");
     }
 
     #[test]

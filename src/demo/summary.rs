@@ -134,6 +134,8 @@ pub struct BureauSummary {
     pub unexpected: u64,
     /// Came in the wrong order.
     pub out_of_order: u64,
+    /// Some of the differences between what was due and what came.
+    pub differences: Vec<String>,
     /// Whether a bookmark said that everything was delivered.
     pub complete: bool,
     /// How often the connection was lost.
@@ -192,6 +194,7 @@ pub(crate) fn summarise(settings: &Settings, report: &Report) -> Summary {
             duplicated: found.duplicated,
             unexpected: found.unexpected,
             out_of_order: found.out_of_order,
+            differences: found.shown,
             complete: received.is_complete,
             reconnects: received.reconnects,
             restarts: received.restarts,

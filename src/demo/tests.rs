@@ -31,6 +31,7 @@ fn found(due: &str, came: &str, restarts: u64) -> Findings {
         .map(|(kind, posting, revision)| Delivery { posting, revision, kind: kind.unwrap() })
         .collect();
     let sent = Sent {
+        source: "north".to_owned(),
         external_ids: ["a", "b", "c"].map(str::to_owned).to_vec(),
         ledger,
         latencies: Latencies::new(),

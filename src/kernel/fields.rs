@@ -127,8 +127,7 @@ pub fn characters(
     found: &mut Vec<Violation>,
     name: &str,
     value: &str,
-    min: usize,
-    max: usize,
+    (min, max): (usize, usize),
 ) {
     // A text never has more characters than bytes, and an empty one is the only one below 1.
     if value.len() <= max && (min == 0 || (min == 1 && !value.is_empty())) {
@@ -169,10 +168,9 @@ pub fn octets(
     found: &mut Vec<Violation>,
     name: &str,
     length: usize,
-    min: usize,
-    max: usize,
+    limits: (usize, usize),
 ) {
-    count(at, found, name, (length, "bytes"), (min, max));
+    count(at, found, name, (length, "bytes"), limits);
 }
 
 /// A list has a number of items.
@@ -181,14 +179,19 @@ pub fn items(
     found: &mut Vec<Violation>,
     name: &str,
     length: usize,
-    min: usize,
-    max: usize,
+    limits: (usize, usize),
 ) {
-    count(at, found, name, (length, "items"), (min, max));
+    count(at, found, name, (length, "items"), limits);
 }
 
 /// A whole number lies within limits, both of which are allowed.
-pub fn integer(at: &Path, found: &mut Vec<Violation>, name: &str, value: i64, min: i64, max: i64) {
+pub fn integer(
+    at: &Path,
+    found: &mut Vec<Violation>,
+    name: &str,
+    value: i64,
+    (min, max): (i64, i64),
+) {
     if value < min || value > max {
         let expected = match (min, max) {
             (i64::MIN, max) => format!("at most {max}"),
@@ -200,7 +203,7 @@ pub fn integer(at: &Path, found: &mut Vec<Violation>, name: &str, value: i64, mi
 }
 
 /// A real number lies within limits, both of which are allowed; NaN never does.
-pub fn real(at: &Path, found: &mut Vec<Violation>, name: &str, value: f64, min: f64, max: f64) {
+pub fn real(at: &Path, found: &mut Vec<Violation>, name: &str, value: f64, (min, max): (f64, f64)) {
     if !(min..=max).contains(&value) {
         let expected = format!("{min} to {max}");
         add(at, found, name, (Rule::OutOfRange, expected, value.to_string()));
@@ -213,8 +216,7 @@ pub fn choice(
     found: &mut Vec<Violation>,
     name: &str,
     value: i32,
-    is_defined: bool,
-    not_zero: bool,
+    (is_defined, not_zero): (bool, bool),
 ) {
     if !is_defined {
         let expected = "one of the choices of the contract".to_owned();

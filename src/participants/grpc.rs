@@ -148,6 +148,26 @@ pub async fn register(
     Ok(())
 }
 
+/// Registers the first operator of a new hub, in the hub's own name.
+///
+/// # Errors
+///
+/// `ALREADY_EXISTS` when there is an operator, or the database fails.
+pub async fn register_first(
+    db: &Db,
+    operator: &store::Participant,
+    token: Option<&str>,
+) -> Result<(), Fault> {
+    let permit = Permit::of_hub();
+    let mut tx = db.read(&permit).await?;
+    if store::has_operator(&mut tx).await? {
+        let message = "this hub has an operator, who registers others";
+        return Err(Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message));
+    }
+    drop(tx);
+    register(db, &permit, operator, token).await
+}
+
 async fn create_source(
     db: &Db,
     permit: &Permit,

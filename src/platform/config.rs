@@ -63,7 +63,7 @@ pub struct TelemetryOptions {
     /// How logs look.
     #[arg(long, env = "PESHUB_LOG_FORMAT", default_value = "text", global = true)]
     pub log_format: LogFormat,
-    /// OpenTelemetry collector that takes spans over OTLP/gRPC, for example http://127.0.0.1:4317. Off when absent.
+    /// OpenTelemetry collector that takes spans over OTLP/gRPC, for example <http://127.0.0.1:4317>. Off when absent.
     #[arg(long, env = "PESHUB_OTLP_ENDPOINT", global = true)]
     pub otlp_endpoint: Option<String>,
 }

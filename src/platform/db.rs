@@ -62,7 +62,8 @@ impl From<sqlx::Error> for DbError {
             code if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
                 Self::Unavailable(error)
             }
-            "25006" | "25P03" | "58030" => Self::Unavailable(error),
+            // read-only after a failover, idle in a transaction too long, lock not to be had in time, I/O error
+            "25006" | "25P03" | "55P03" | "58030" => Self::Unavailable(error),
             _ => match database.constraint() {
                 Some(name) => Self::Constraint { name: name.to_owned(), source: error },
                 None => Self::Refused(error),

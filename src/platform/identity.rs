@@ -29,11 +29,14 @@ enum Proof {
     Token(Vec<u8>),
 }
 
+/// What was looked up, and when.
+type Remembered = HashMap<Proof, (Instant, Option<Caller>)>;
+
 /// Finds callers.
 #[derive(Clone, Debug)]
 pub struct Directory {
     db: Db,
-    remembered: Arc<Mutex<HashMap<Proof, (Instant, Option<Caller>)>>>,
+    remembered: Arc<Mutex<Remembered>>,
 }
 
 impl Directory {

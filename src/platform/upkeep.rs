@@ -76,5 +76,5 @@ impl Upkeep {
 
 /// A retention of nothing would drop what is being read.
 fn before_now(at: OffsetDateTime, now: OffsetDateTime) -> OffsetDateTime {
-    at.min(now - Duration::from_secs(60 * 60))
+    at.min(now - Duration::from_hours(1))
 }

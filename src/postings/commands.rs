@@ -72,8 +72,8 @@ pub async fn upsert(
     let lane = store::take_lane(tx.connection(), batch.source.id, UNARY_LANE, None).await?.id;
     drop(tx);
     let prepared = committer.prepare(permit, batch).await?;
-    let committed = committer.commit_once(permit, lane, prepared, &unary.request_id).await?;
-    settle(tail, committed).await
+    let done = committer.commit_once(permit, lane, prepared, &unary.request_id).await?;
+    settle(tail, done).await
 }
 
 async fn settle(

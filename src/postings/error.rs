@@ -111,8 +111,7 @@ impl From<PostingError> for Fault {
                 Self::new(Kind::Unavailable, Reason::ShuttingDown, message)
                     .retry_after(std::time::Duration::from_millis(500))
             }
-            PostingError::Corrupt { .. } => Self::internal(error),
-            PostingError::Task(_) => Self::internal(error),
+            PostingError::Corrupt { .. } | PostingError::Task(_) => Self::internal(error),
         }
     }
 }

@@ -137,9 +137,8 @@ impl PostingService for PostingGrpc {
             let next_page_token = next.map_or_else(String::new, |last| {
                 pages.seal(&fingerprint(&request), last.updated_at, last.id)
             });
-            let render = |stored: &Stored| match request.omit_content {
-                true => stored.header.clone(),
-                false => queries::record(stored),
+            let render = |stored: &Stored| {
+                if request.omit_content { stored.header.clone() } else { queries::record(stored) }
             };
             let records = rows.iter().map(render).collect();
             Ok(raw::ListPostingsResponse { records, next_page_token })

@@ -31,6 +31,10 @@ pub struct Source {
 }
 
 /// Returns the caller's source with a name.
+///
+/// # Errors
+///
+/// `SOURCE_NOT_FOUND`, or the database fails.
 pub async fn source(tx: &mut ReadTx, name: &str) -> Result<Source, PostingError> {
     let owner = tx.permit().participant().ok_or(PostingError::NotFound)?;
     let id = sqlx::query_scalar!(
@@ -48,6 +52,10 @@ pub async fn source(tx: &mut ReadTx, name: &str) -> Result<Source, PostingError>
 }
 
 /// Returns the numbers of sources with these names, as far as they exist.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn source_ids(tx: &mut ReadTx, names: &[String]) -> Result<Vec<SourceId>, DbError> {
     let ids = sqlx::query_scalar!("SELECT source_id FROM source WHERE name = ANY($1)", names)
         .fetch_all(tx.connection())
@@ -65,6 +73,10 @@ pub struct Lane {
 }
 
 /// Opens a lane for writing; `holder` is the only stream that may from now on.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn take_lane(
     connection: &mut PgConnection,
     source: SourceId,
@@ -86,6 +98,10 @@ pub async fn take_lane(
 }
 
 /// Returns where a lane stands without opening it.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn peek_lane(
     tx: &mut ReadTx,
     source: SourceId,
@@ -102,6 +118,10 @@ pub async fn peek_lane(
 }
 
 /// Returns where a lane stands, and whether a stream is the one that may write to it.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn lane_state(
     tx: &mut ReadTx,
     lane: LaneId,
@@ -115,6 +135,10 @@ pub async fn lane_state(
 }
 
 /// Returns the answer that was given to a batch, with the digest of the batch.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn answered_batch(
     connection: &mut PgConnection,
     lane: LaneId,
@@ -131,6 +155,10 @@ pub async fn answered_batch(
 }
 
 /// Returns the heads of a source's postings by external id. Nothing is locked.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn heads(
     tx: &mut ReadTx,
     source: SourceId,
@@ -166,6 +194,10 @@ pub async fn heads(
 }
 
 /// Returns what a source closed lately, over all its lanes.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn close_history(
     tx: &mut ReadTx,
     source: SourceId,
@@ -187,6 +219,10 @@ pub async fn close_history(
 }
 
 /// Takes a block of 1,000 numbers for new postings.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn posting_id_block(tx: &mut ReadTx) -> Result<i64, DbError> {
     let block = sqlx::query_scalar!(r#"SELECT nextval('posting_id_block') AS "block!""#)
         .fetch_one(tx.connection())
@@ -215,6 +251,10 @@ pub struct Finish {
 
 /// Moves the lane on and keeps the answer. Returns false when the lane is held by another stream or stands elsewhere:
 /// then nothing may be committed.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn finish(tx: &mut WriteTx, finish: &Finish) -> Result<bool, DbError> {
     let (batch_id, holder) = finish.numbered.unzip();
     let moved = sqlx::query_scalar!(

@@ -238,7 +238,7 @@ impl Watch {
                 }
                 () = self.sender.closed() => return Err(End::Gone),
                 () = tokio::time::sleep_until(next_bookmark) => {}
-                moved = moves.changed() => moved.map_err(|_| End::Gone)?,
+                changed = moves.changed() => changed.map_err(|_| End::Gone)?,
             }
         }
     }
@@ -255,7 +255,7 @@ impl Watch {
             let events = match self.hub.tail.after(self.position, PAGE) {
                 Next::Events(events) if events.is_empty() => return Ok(()),
                 Next::Events(events) => events,
-                Next::Behind => self.from_storage().await?,
+                Next::Behind => self.read_storage().await?,
             };
             for event in events {
                 self.position = event.position;
@@ -269,7 +269,7 @@ impl Watch {
         }
     }
 
-    async fn from_storage(&self) -> Result<Vec<Arc<Event>>, End> {
+    async fn read_storage(&self) -> Result<Vec<Arc<Event>>, End> {
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let mut tx = self.hub.db.read(&self.permit).await?;
         let connection = tx.connection();

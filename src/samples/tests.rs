@@ -3,12 +3,13 @@ use std::time::Instant;
 
 use prost::Message;
 
+use crate::codes::{divisions, occupations};
 use crate::kernel::fields;
 use crate::pb::peshub::common::v1::{FindingCode, OccupationScheme};
 use crate::pb::peshub::postings::v1::{EducationLevel, EmploymentType, Posting};
 use crate::samples::{Generator, current_division, is_retired_division, jobs, places};
 
-const MANY: usize = 20_000;
+const MANY: usize = 10_000;
 
 fn postings(seed: u64, platform_index: u32, count: usize) -> Vec<(String, Posting)> {
     let mut generator = Generator::new(seed, platform_index);
@@ -168,6 +169,24 @@ fn platforms_share_some_postings_in_other_words() {
 }
 
 #[test]
+fn every_code_is_what_the_code_lists_have() {
+    for job in jobs::all() {
+        let known = |scheme, code| matches!(occupations::resolve(scheme, code), occupations::Resolution::Known(found) if found.code() == code);
+        assert!(known(occupations::Scheme::Csco2022, job.csco), "{}", job.csco);
+        assert!(known(occupations::Scheme::Isco08, job.isco), "{}", job.isco);
+    }
+    for (code, current) in places::every_code() {
+        let resolution = divisions::resolve(divisions::Scheme::GbT2260, code);
+        let found = resolution.division().map(divisions::Division::code);
+        assert_eq!(found, Some(current), "{code}");
+        let is_retired = matches!(resolution, divisions::Resolution::Replaced { .. });
+        assert_eq!(is_retired, code != current, "{code}");
+        assert_eq!(is_retired_division(code), code != current, "{code}");
+    }
+    assert!(places::every_code().count() > 1_000);
+}
+
+#[test]
 fn every_job_has_words_and_every_scheme_is_named() {
     for job in jobs::all() {
         assert!(
@@ -178,7 +197,6 @@ fn every_job_has_words_and_every_scheme_is_named() {
     }
     let (_, posting) = Generator::new(1, 0).posting();
     assert_eq!(posting.occupations[0].scheme, i32::from(OccupationScheme::Csco2022));
-    assert!(places::every_code().count() > 1_000);
 }
 
 #[test]

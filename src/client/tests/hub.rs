@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     End,
     /// The acknowledgement comes twice.
     AcknowledgeTwice,
+    /// The acknowledgement has no position.
+    NoPosition,
 }
 
 /// One message of a scripted watch.
@@ -129,6 +131,11 @@ impl Hub {
                 Some(Fault::AcknowledgeTwice) => {
                     let acknowledgement = self.store(&batch).ok()?;
                     send(&answers, Ok(Answer::Acknowledgement(acknowledgement.clone()))).await?;
+                    send(&answers, Ok(Answer::Acknowledgement(acknowledgement))).await?;
+                }
+                Some(Fault::NoPosition) => {
+                    let acknowledgement =
+                        BatchAcknowledgement { position: 0, ..self.store(&batch).ok()? };
                     send(&answers, Ok(Answer::Acknowledgement(acknowledgement))).await?;
                 }
                 None => match self.store(&batch) {

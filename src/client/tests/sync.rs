@@ -178,3 +178,21 @@ async fn nothing_is_sent_beyond_the_credits() {
     }
     assert_eq!(session.finish().await.unwrap().len(), 50);
 }
+
+#[tokio::test]
+async fn a_position_that_could_not_be_told_is_asked_for_again() {
+    let hub = Hub::default();
+    hub.fault(3, Fault::NoPosition);
+    hub.fault(3, Fault::CutAfterCommit);
+    hub.fault(3, Fault::NoPosition);
+    let connection = start(hub.clone()).await;
+    let mut session = SyncSession::open(&connection, options()).await.unwrap();
+    assert_eq!(session.position().await.unwrap(), None);
+    let acknowledgements = send_all(&mut session, 3).await.unwrap();
+    assert_eq!(acknowledgements[2].position, 0);
+    assert_eq!(session.position().await.unwrap(), Some(30));
+    // It was stored once, and the lane goes on as if nothing had been asked.
+    assert_eq!(session.send(&batch(4)).await.unwrap(), 4);
+    assert_eq!(session.finish().await.unwrap().len(), 1);
+    assert_eq!(hub.state().stored.len(), 4);
+}

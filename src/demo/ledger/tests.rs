@@ -50,7 +50,14 @@ fn a_bureau_must_receive_what_comes_to_its_divisions_stays_and_goes() {
         // Reopened.
         stands(3, 3, &["331003"]),
     ];
-    ledger.acknowledge(&plans, &BatchAcknowledgement { position: 7, ..Default::default() });
+    let acknowledgement = BatchAcknowledgement {
+        position: 7,
+        created: 4,
+        changed: 5,
+        closed: 2,
+        ..Default::default()
+    };
+    ledger.acknowledge(&plans, &acknowledgement);
     assert_eq!(
         shown(&ledger.deliveries[0]),
         "Entered 0.1, Entered 3.1, Changed 0.2, Entered 1.2, Left 0.3, Left 3.2, Entered 3.3"
@@ -65,8 +72,12 @@ fn what_was_held_or_rejected_changes_nothing() {
     let mut ledger = Ledger::new(&jurisdictions());
     let plans = [stands(0, 1, &["330106"]), stands(1, 1, &["330106"]), stands(2, 1, &["330106"])];
     let rejected = verdict(1, Outcome::Rejected, FindingCode::Negative);
-    let acknowledgement =
-        BatchAcknowledgement { verdicts: vec![rejected], rejected: 1, ..Default::default() };
+    let acknowledgement = BatchAcknowledgement {
+        verdicts: vec![rejected],
+        rejected: 1,
+        created: 2,
+        ..Default::default()
+    };
     ledger.acknowledge(&plans, &acknowledgement);
     // A good record was rejected: nothing is lost in delivery, but the verdict is not what it ought to be.
     assert_eq!(ledger.counts.surprises, 1);
@@ -86,7 +97,9 @@ fn a_verdict_must_be_the_one_that_is_due() {
     let check = |expected, verdicts: Vec<Verdict>, surprises| {
         let mut ledger = Ledger::new(&jurisdictions());
         let plan = Plan { expected, ..stands(0, 1, &[]) };
-        let acknowledgement = BatchAcknowledgement { verdicts, ..Default::default() };
+        let is_taken = verdicts.iter().all(|it| it.outcome() != Outcome::Rejected);
+        let acknowledgement =
+            BatchAcknowledgement { verdicts, created: i32::from(is_taken), ..Default::default() };
         ledger.acknowledge(&[plan], &acknowledgement);
         assert_eq!(ledger.counts.surprises, surprises, "{expected:?}");
     };
@@ -101,4 +114,14 @@ fn a_verdict_must_be_the_one_that_is_due() {
     check(Expected::Rejected(FindingCode::Stale), rejected(FindingCode::Negative), 1);
     check(Expected::Rejected(FindingCode::Stale), vec![], 1);
     check(Expected::ClosedOrHeld, rejected(FindingCode::Stale), 1);
+}
+
+#[test]
+fn what_a_batch_did_must_be_what_it_ought_to_have_done() {
+    let mut ledger = Ledger::new(&jurisdictions());
+    let plans = [stands(0, 1, &["330106"]), stands(1, 1, &["330106"])];
+    let acknowledgement = BatchAcknowledgement { created: 1, unchanged: 1, ..Default::default() };
+    ledger.acknowledge(&plans, &acknowledgement);
+    assert_eq!(ledger.counts.surprises, 1);
+    assert!(ledger.counts.surprises_shown[0].starts_with("batch 0: Tally { created: 2"));
 }

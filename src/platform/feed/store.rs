@@ -26,6 +26,10 @@ pub struct Head {
 }
 
 /// Returns where the feed stands, and whether there is something without a position.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn probe(connection: &mut PgConnection) -> Result<(Head, bool), DbError> {
     // What the last tick did not see has an xid that was running then, or is later than all then known: with that, a long
     // foreign transaction costs nothing here, while "not visible in the snapshot" over all since its xmin would.
@@ -45,6 +49,10 @@ pub async fn probe(connection: &mut PgConnection) -> Result<(Head, bool), DbErro
 }
 
 /// Returns the changes that are visible and have no position yet.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn pending(connection: &mut PgConnection) -> Result<Vec<ChangeId>, DbError> {
     let ids = sqlx::query_scalar!(
         r#"SELECT c.id AS "id!" FROM feed_head h, change_log c
@@ -63,6 +71,10 @@ pub async fn pending(connection: &mut PgConnection) -> Result<Vec<ChangeId>, DbE
 /// its own: READ COMMITTED would let the stored snapshot move back, and events would be positioned twice.
 ///
 /// Returns how many events got a position; 0 also when another replica did this tick.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn tick(sequencer: &mut PgConnection) -> Result<i64, DbError> {
     let done = sqlx::query_scalar!(
         r#"WITH head AS MATERIALIZED (
@@ -97,6 +109,10 @@ pub async fn tick(sequencer: &mut PgConnection) -> Result<i64, DbError> {
 /// Returns at most about `limit` events after a position, in order; more when a tick ends later.
 ///
 /// **Invariant:** the first event returned has the position after `after`, unless retention has dropped it.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn read(
     connection: &mut PgConnection,
     key: &CursorKey,
@@ -141,6 +157,10 @@ pub async fn read(
 }
 
 /// Returns how far a named consumer has come.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn consumer(
     connection: &mut PgConnection,
     participant: ParticipantId,
@@ -158,6 +178,10 @@ pub async fn consumer(
 }
 
 /// Stores how far a named consumer has come; never moves it back within one life of the feed.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn advance_consumer(
     connection: &mut PgConnection,
     participant: ParticipantId,
@@ -185,6 +209,10 @@ pub async fn advance_consumer(
 }
 
 /// Returns a secret that all replicas share, and makes it if there is none yet.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn shared_secret(
     connection: &mut PgConnection,
     name: &str,
@@ -206,6 +234,10 @@ pub async fn shared_secret(
 }
 
 /// Creates the partitions that the next changes will need.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn extend(connection: &mut PgConnection) -> Result<i32, DbError> {
     let made = sqlx::query_scalar!(r#"SELECT change_log_extend(4194304) AS "made!""#)
         .fetch_one(connection)
@@ -214,6 +246,10 @@ pub async fn extend(connection: &mut PgConnection) -> Result<i32, DbError> {
 }
 
 /// Returns whether the feed's tables were restored into another cluster, whose transaction ids mean nothing here.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn is_foreign(connection: &mut PgConnection) -> Result<bool, DbError> {
     let foreign = sqlx::query_scalar!(
         r#"SELECT h.system_identifier <> c.system_identifier AS "foreign!"
@@ -226,13 +262,20 @@ pub async fn is_foreign(connection: &mut PgConnection) -> Result<bool, DbError> 
 }
 
 /// Begins a new life of the feed after a restore into another cluster: what has no position yet gets one, and every
-/// cursor of before ends with FEED_REWOUND.
+/// cursor of before ends with `FEED_REWOUND`.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn rebase(sequencer: &mut PgConnection) -> Result<(), DbError> {
+    // The spans of all ticks join to a few long ones; a look into each tick for each change would take for ever.
     sqlx::query!(
         r#"WITH head AS MATERIALIZED (SELECT seq FROM feed_head WHERE feed = $1 FOR UPDATE),
-           fresh AS MATERIALIZED (
+           known AS MATERIALIZED (
+               SELECT range_agg(span.ids) AS ids FROM feed_tick t, unnest(t.ids) AS span(ids) WHERE t.feed = $1
+           ), fresh AS MATERIALIZED (
                SELECT c.id, row_number() OVER (ORDER BY c.id) AS rank FROM change_log c
-               WHERE NOT EXISTS (SELECT 1 FROM feed_tick t WHERE t.feed = $1 AND t.ids @> c.id)
+               WHERE NOT coalesce(c.id <@ (SELECT ids FROM known), false)
            ), ticked AS (
                INSERT INTO feed_tick (feed, seq_from, seq_to, ids)
                SELECT $1, head.seq + min(rank), head.seq + max(rank), range_agg(int8range(id, id, '[]'))

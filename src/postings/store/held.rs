@@ -20,6 +20,10 @@ pub struct Held {
 }
 
 /// Holds closes; a newer close of the same posting takes the place of an older one.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn hold(
     tx: &mut WriteTx,
     source: SourceId,
@@ -53,6 +57,10 @@ pub async fn hold(
 }
 
 /// Forgets the held closes of postings that their source has sent again or closed.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn forget(tx: &mut WriteTx, ids: &[PostingId]) -> Result<(), DbError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     sqlx::query!("DELETE FROM held_close WHERE posting_id = ANY($1)", &ids)
@@ -71,6 +79,10 @@ pub struct Listed {
 }
 
 /// Returns a page of held closes by posting, after a posting.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn list(
     tx: &mut ReadTx,
     source: SourceId,
@@ -105,6 +117,10 @@ pub async fn list(
 }
 
 /// Takes all held closes of a source away and returns them.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn take_all(tx: &mut WriteTx, source: SourceId) -> Result<Vec<Held>, DbError> {
     let rows = sqlx::query!(
         "DELETE FROM held_close WHERE source_id = $1
@@ -138,6 +154,10 @@ pub struct Open {
 }
 
 /// Locks those of some postings that are open, in the order of their numbers.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn lock_open(tx: &mut WriteTx, ids: &[PostingId]) -> Result<Vec<Open>, DbError> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(

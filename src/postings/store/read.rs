@@ -33,6 +33,10 @@ pub enum Key {
 }
 
 /// Returns a posting within the permit's scope.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn one(tx: &mut ReadTx, key: &Key) -> Result<Option<Stored>, DbError> {
     let scope = tx.permit().scope().tokens().to_vec();
     let (id, source, external_id) = match key {
@@ -67,6 +71,10 @@ pub async fn one(tx: &mut ReadTx, key: &Key) -> Result<Option<Stored>, DbError> 
 }
 
 /// Returns the content of a posting that the caller is known to be allowed to see.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn body(tx: &mut ReadTx, id: PostingId) -> Result<Option<Bytes>, DbError> {
     let body = sqlx::query_scalar!(
         r#"SELECT coalesce(b.body, kept.body) AS body FROM posting p
@@ -104,6 +112,10 @@ pub struct Criteria {
 }
 
 /// Returns a page of postings.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn list(tx: &mut ReadTx, criteria: &Criteria) -> Result<Vec<Stored>, DbError> {
     let mut query = QueryBuilder::<Postgres>::new(
         "SELECT p.posting_id, p.updated_at, coalesce(c.header, kept.header) AS header,
@@ -174,6 +186,10 @@ fn stored(row: &sqlx::postgres::PgRow) -> Result<Stored, DbError> {
 }
 
 /// Opens the snapshot of what a filter matches, in the state that the transaction sees.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn open_snapshot(tx: &mut SnapshotTx, filter: &FacetFilter) -> Result<(), DbError> {
     // A reader may take its time between two pages; it has half an hour in all.
     sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '30min'")
@@ -190,6 +206,10 @@ pub async fn open_snapshot(tx: &mut SnapshotTx, filter: &FacetFilter) -> Result<
 }
 
 /// Returns the next page of the snapshot; empty at its end.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn next_of_snapshot(tx: &mut SnapshotTx) -> Result<Vec<(Bytes, Bytes)>, DbError> {
     let heads = sqlx::query("FETCH 1000 FROM snapshot").fetch_all(tx.connection()).await?;
     if heads.is_empty() {
@@ -198,18 +218,18 @@ pub async fn next_of_snapshot(tx: &mut SnapshotTx) -> Result<Vec<(Bytes, Bytes)>
     let mut page = Vec::with_capacity(heads.len());
     for head in &heads {
         page.push(Head {
-            posting_id: head.try_get(0)?,
-            change_id: head.try_get(1)?,
-            body_id: head.try_get(2)?,
+            posting: head.try_get(0)?,
+            change: head.try_get(1)?,
+            body: head.try_get(2)?,
         });
     }
     contents(tx.connection(), &page).await
 }
 
 struct Head {
-    posting_id: i64,
-    change_id: i64,
-    body_id: i64,
+    posting: i64,
+    change: i64,
+    body: i64,
 }
 
 /// Returns header and content of heads. Change-log rows never change, so any snapshot will do.
@@ -218,7 +238,7 @@ async fn contents(
     heads: &[Head],
 ) -> Result<Vec<(Bytes, Bytes)>, DbError> {
     // By their ids alone, so that PostgreSQL leaves the partitions without them out at once; most heads have both in one row.
-    let mut ids: Vec<i64> = heads.iter().flat_map(|head| [head.change_id, head.body_id]).collect();
+    let mut ids: Vec<i64> = heads.iter().flat_map(|head| [head.change, head.body]).collect();
     ids.sort_unstable();
     ids.dedup();
     let rows = sqlx::query!("SELECT id, header, body FROM change_log WHERE id = ANY($1)", &ids)
@@ -231,11 +251,11 @@ async fn contents(
     let mut found = Vec::with_capacity(heads.len());
     let mut dropped = Vec::new();
     for head in heads {
-        let header = rows.get(&head.change_id).map(|(header, _)| header.clone());
-        let body = rows.get_mut(&head.body_id).and_then(|(_, body)| body.take());
+        let header = rows.get(&head.change).map(|(header, _)| header.clone());
+        let body = rows.get_mut(&head.body).and_then(|(_, body)| body.take());
         match (header, body) {
             (Some(header), Some(body)) => found.push((header, body)),
-            _ => dropped.push(head.posting_id),
+            _ => dropped.push(head.posting),
         }
     }
     if !dropped.is_empty() {

@@ -13,6 +13,10 @@ use crate::postings::store::TOPIC;
 use crate::postings::sync::batch::Advance;
 
 /// Locks postings in the order of their numbers, so that batches cannot deadlock. Returns revision and facets of each.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn lock(
     tx: &mut WriteTx,
     ids: &[PostingId],
@@ -124,6 +128,11 @@ impl<'a> Columns<'a> {
 /// rows that are not new must be locked.
 ///
 /// Returns false when a row taken for new exists by now: then nothing may be committed.
+///
+/// # Errors
+///
+/// The database fails.
+#[expect(clippy::too_many_lines, reason = "one statement and its values")]
 pub async fn write(
     tx: &mut WriteTx,
     source: SourceId,
@@ -131,7 +140,9 @@ pub async fn write(
     now: OffsetDateTime,
 ) -> Result<bool, DbError> {
     let mut columns = Columns::default();
-    rows.iter().for_each(|row| columns.push(row));
+    for row in rows {
+        columns.push(row);
+    }
     let inserted = sqlx::query_scalar!(
         r#"WITH input AS MATERIALIZED (
                SELECT nextval('change_log_id_seq') AS change_id, i.* FROM unnest(
@@ -201,6 +212,10 @@ pub async fn write(
 }
 
 /// Stores newer revisions of the source for postings whose content stayed the same.
+///
+/// # Errors
+///
+/// The database fails.
 pub async fn advance(tx: &mut WriteTx, moved: &[Advance]) -> Result<(), DbError> {
     let ids: Vec<i64> = moved.iter().map(|advance| advance.id.0).collect();
     let revisions: Vec<Option<i64>> = moved.iter().map(|advance| advance.source_revision).collect();

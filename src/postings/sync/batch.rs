@@ -1,5 +1,6 @@
 //! A batch, what was decided for it, and how it is answered.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub struct Batch {
 pub struct Prepared {
     /// The batch.
     pub batch: Batch,
+    /// The ids that the batch speaks of.
+    pub ids: Arc<HashSet<String>>,
     /// What is to be written, in the order of external ids.
     pub writes: Vec<Write>,
     /// Postings whose source revision moved on without new content.

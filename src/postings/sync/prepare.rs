@@ -1,6 +1,7 @@
 //! Deciding what becomes of each record of a batch.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -45,16 +46,17 @@ pub async fn prepare(
     };
     drop(tx);
     let prepared = tokio::task::spawn_blocking(move || {
-        let mut decider = Decider { heads, allowance, prepared: empty(batch) };
+        let mut decider = Decider { heads, allowance, prepared: empty(batch, ids) };
         decider.decide_all(read);
         decider.prepared
     });
     Ok(prepared.await?)
 }
 
-fn empty(batch: Batch) -> Prepared {
+fn empty(batch: Batch, ids: Vec<String>) -> Prepared {
     Prepared {
         batch,
+        ids: Arc::new(ids.into_iter().collect()),
         writes: Vec::new(),
         advances: Vec::new(),
         holds: Vec::new(),

@@ -3,7 +3,9 @@
 //! Three stages run side by side, joined by short queues: reading and preparing, committing, acknowledging. What is sent
 //! beyond the credits waits in the transport.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -31,6 +33,13 @@ const POSITION_WAIT: Duration = Duration::from_secs(2);
 
 /// What goes out on a stream.
 pub type Outgoing = Result<pb::SyncPostingsResponse, Fault>;
+
+/// A batch on its way to being committed.
+struct InTurn {
+    prepared: Prepared,
+    /// How many batches of this stream had been committed when it was decided.
+    seen: u64,
+}
 
 /// What a sync stream needs.
 #[derive(Clone, Debug)]
@@ -85,12 +94,14 @@ impl SyncStreams {
         answers: mpsc::Sender<Outgoing>,
     ) -> Result<(), PostingError> {
         let Some(opened) = self.open(permit, &mut incoming, &answers).await? else { return Ok(()) };
+        let done = Arc::new(AtomicU64::new(0));
         let (to_commit, prepared) = mpsc::channel(1);
         let (to_acknowledge, committed) = mpsc::channel(CREDITS);
         let streams = self.clone();
         let committing = {
             let opened = opened.clone();
-            async move { streams.commit(&opened, prepared, to_acknowledge).await }
+            let done = Arc::clone(&done);
+            async move { streams.commit(&opened, prepared, (to_acknowledge, done)).await }
         };
         let committing = self.tasks.spawn(committing.in_current_span());
         let streams = self.clone();
@@ -99,7 +110,7 @@ impl SyncStreams {
             async move { streams.acknowledge(committed, outgoing, validate_only).await };
         let acknowledging = self.tasks.spawn(acknowledging.in_current_span());
 
-        let reading = self.read_batches(&opened, &mut incoming, to_commit, &answers).await;
+        let reading = self.read_batches(&opened, &mut incoming, to_commit, (&answers, &done)).await;
         // Everything that was read is committed and acknowledged before the stream ends, whatever ends it.
         let committing = committing.await?;
         acknowledging.await?;
@@ -149,8 +160,8 @@ impl SyncStreams {
         &self,
         opened: &Opened,
         incoming: &mut Streaming<raw::SyncPostingsRequest>,
-        to_commit: mpsc::Sender<Prepared>,
-        answers: &mpsc::Sender<Outgoing>,
+        to_commit: mpsc::Sender<InTurn>,
+        (answers, done): (&mpsc::Sender<Outgoing>, &AtomicU64),
     ) -> Result<(), PostingError> {
         let stopping = self.tasks.stopping();
         loop {
@@ -169,43 +180,38 @@ impl SyncStreams {
                     return Err(PostingError::OutOfStep { expected });
                 }
             };
-            let batch = self.batch(opened, batch)?;
+            let batch = within_limits(opened, batch)?;
+            let seen = done.load(Ordering::Acquire);
             let prepared = self.committer.prepare(&opened.permit, batch).await?;
-            if to_commit.send(prepared).await.is_err() {
+            if to_commit.send(InTurn { prepared, seen }).await.is_err() {
                 return Ok(());
             }
         }
-    }
-
-    fn batch(&self, opened: &Opened, batch: raw::SyncBatch) -> Result<Batch, PostingError> {
-        let bytes: usize = batch.changes.iter().map(bytes::Bytes::len).sum();
-        if batch.changes.len() > CHANGES_PER_BATCH_MAX || bytes > BYTES_PER_BATCH_MAX {
-            return Err(PostingError::BatchTooLarge);
-        }
-        let holder = opened.lane.map_or(Uuid::nil(), |(_, holder)| holder);
-        Ok(Batch {
-            numbered: Some((batch.batch_id, holder)),
-            source: Arc::clone(&opened.source),
-            body_sha256: wire::body_sha256(&batch.changes),
-            changes: batch.changes,
-        })
     }
 
     /// Second stage: commits batches one after the other.
     async fn commit(
         &self,
         opened: &Opened,
-        mut prepared: mpsc::Receiver<Prepared>,
-        to_acknowledge: mpsc::Sender<Committed>,
+        mut queue: mpsc::Receiver<InTurn>,
+        (to_acknowledge, done): (mpsc::Sender<Committed>, Arc<AtomicU64>),
     ) -> Result<(), PostingError> {
-        while let Some(batch) = prepared.recv().await {
+        let mut latest: VecDeque<(u64, Arc<HashSet<String>>)> = VecDeque::new();
+        while let Some(InTurn { mut prepared, seen }) = queue.recv().await {
+            latest.retain(|(number, _)| *number > seen);
+            // It was decided before these were committed: where they speak of the same postings, it is decided anew.
+            if latest.iter().any(|(_, earlier)| !earlier.is_disjoint(&prepared.ids)) {
+                prepared = self.committer.prepare(&opened.permit, prepared.batch).await?;
+            }
+            let ids = Arc::clone(&prepared.ids);
             let committed = match opened.lane {
-                Some((lane, _)) => self.committer.commit(&opened.permit, lane, batch).await?,
+                Some((lane, _)) => self.committer.commit(&opened.permit, lane, prepared).await?,
                 None => Committed {
-                    acknowledgement: batch.acknowledgement(self.committer.now()),
+                    acknowledgement: prepared.acknowledgement(self.committer.now()),
                     has_events: false,
                 },
             };
+            latest.push_back((done.fetch_add(1, Ordering::AcqRel) + 1, ids));
             if to_acknowledge.send(committed).await.is_err() {
                 return Ok(());
             }
@@ -235,6 +241,21 @@ impl SyncStreams {
             }
         }
     }
+}
+
+/// Returns a batch that is within its limits.
+fn within_limits(opened: &Opened, batch: raw::SyncBatch) -> Result<Batch, PostingError> {
+    let bytes: usize = batch.changes.iter().map(bytes::Bytes::len).sum();
+    if batch.changes.len() > CHANGES_PER_BATCH_MAX || bytes > BYTES_PER_BATCH_MAX {
+        return Err(PostingError::BatchTooLarge);
+    }
+    let holder = opened.lane.map_or(Uuid::nil(), |(_, holder)| holder);
+    Ok(Batch {
+        numbered: Some((batch.batch_id, holder)),
+        source: Arc::clone(&opened.source),
+        body_sha256: wire::body_sha256(&batch.changes),
+        changes: batch.changes,
+    })
 }
 
 /// Returns the next message; `None` at the end, or when the client broke off.

@@ -1,0 +1,39 @@
+//! `peshub feed`
+
+use clap::Subcommand;
+
+use crate::cli::{Outcome, output};
+use crate::dev::{self, Database};
+use crate::platform::config::{DatabaseOptions, Surroundings};
+use crate::platform::db::Db;
+use crate::platform::feed::store as feed;
+
+/// Commands of `peshub feed`.
+#[derive(Debug, Subcommand)]
+pub(super) enum FeedCommand {
+    /// Begin a new life of the feed, after every restore and while no replica runs. Watchers begin again with a snapshot.
+    Rebase(DatabaseOptions),
+}
+
+pub(super) async fn run(command: FeedCommand) -> Outcome {
+    let FeedCommand::Rebase(options) = &command;
+    let surroundings = Surroundings::of_process();
+    let data_dir = match &options.data_dir {
+        Some(data_dir) => data_dir.clone(),
+        None => dev::default_data_dir(&surroundings).await?,
+    };
+    let url = options.database_url.as_deref();
+    let database = Database::open(url, &data_dir, surroundings.search_path).await?;
+    let db = Db::open(database.options.clone(), 4);
+    let mut sequencer = db.sequencer().await?;
+    feed::rebase(&mut sequencer).await?;
+    let (head, _) = feed::probe(&mut sequencer).await?;
+    output::line(&format!(
+        "the feed begins anew after position {}; cursors of before end with FEED_REWOUND",
+        head.position
+    ));
+    drop(sequencer);
+    db.close().await;
+    database.close().await?;
+    Ok(())
+}
