@@ -18,7 +18,9 @@
     reason = "a test fails by panicking and may start tasks of its own; clippy's leave for tests does not reach their helpers"
 )]
 
+mod errors;
 mod feed;
 mod kill;
+mod permissions;
 mod postings;
 mod support;
