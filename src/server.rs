@@ -21,6 +21,7 @@ use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Directory, IdentityLayer};
 use crate::platform::permit::Permit;
 use crate::platform::probes::Internal;
+use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::upkeep::Upkeep;
 use crate::platform::{checks, tls};
@@ -150,6 +151,7 @@ impl Hub {
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .http2_max_header_list_size(16 * 1024)
             .timeout(UNARY_TIMEOUT)
+            .layer(ExplainLayer)
             .layer(IdentityLayer(Directory::new(parts.db.clone())))
             .add_service(health_service)
             .add_optional_service(reflection)

@@ -23,6 +23,8 @@ mod errors;
 mod feed;
 mod house;
 mod kill;
+mod permissions;
 mod postings;
 mod raw;
+mod refusals;
 mod support;
