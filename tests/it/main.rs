@@ -22,6 +22,7 @@ mod errors;
 mod feed;
 mod house;
 
+mod permissions;
 mod postings;
 mod raw;
 mod support;
