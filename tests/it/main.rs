@@ -24,5 +24,6 @@ mod house;
 
 mod permissions;
 mod postings;
+mod properties;
 mod raw;
 mod support;
