@@ -85,8 +85,19 @@ impl DevelopmentCa {
     ///
     /// No key can be made, or the name cannot stand in a URI.
     pub fn participant(&self, name: &str) -> Result<Identity, PkiError> {
-        let mut params = parameters(name, self.now);
-        params.subject_alt_names = vec![SanType::URI(participant_uri(name).try_into()?)];
+        self.client(name, &[participant_uri(name)])
+    }
+
+    /// Makes the certificate of a client with any URI names.
+    ///
+    /// # Errors
+    ///
+    /// No key can be made, or a name cannot stand in a certificate.
+    pub fn client(&self, common_name: &str, uris: &[String]) -> Result<Identity, PkiError> {
+        let mut params = parameters(common_name, self.now);
+        for uri in uris {
+            params.subject_alt_names.push(SanType::URI(uri.clone().try_into()?));
+        }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params)
     }

@@ -25,6 +25,7 @@ mod house;
 mod kill;
 mod permissions;
 mod postings;
+mod properties;
 mod raw;
 mod refusals;
 mod support;

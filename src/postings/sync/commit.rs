@@ -122,7 +122,7 @@ impl Committer {
     ) -> Result<Option<Committed>, PostingError> {
         let now = self.now();
         let mut tx = self.db.write(permit).await?;
-        let digest = &prepared.batch.body_sha256;
+        let digest = &request_sha256(&prepared.batch);
         if !request_id.is_empty() {
             match replay::look_up(&mut tx, request_id, digest).await? {
                 Known::New => {}
@@ -262,6 +262,12 @@ impl Committer {
             None => Err(PostingError::BatchOutOfOrder { sent: batch_id, expected: last + 1 }),
         }
     }
+}
+
+/// Returns what a request id is bound to: the same changes for another source are another request.
+fn request_sha256(batch: &Batch) -> Bytes {
+    let source = Bytes::copy_from_slice(batch.source.name.as_bytes());
+    wire::body_sha256([&source, &batch.body_sha256])
 }
 
 fn replayed(stored: &[u8]) -> Result<Committed, PostingError> {

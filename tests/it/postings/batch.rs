@@ -254,3 +254,22 @@ fn a_transaction_that_is_abandoned_while_it_begins_does_not_swallow_the_next_wri
 async fn canaries(pool: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM canary").fetch_one(pool).await.unwrap()
 }
+
+#[test]
+fn a_request_id_belongs_to_its_source() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let connection = hub.connect(NORTH).await;
+        let request = peshub::pb::peshub::participants::v1::CreateSourceRequest {
+            name: "north-too".to_owned(),
+        };
+        connection.participants().create_source(request).await.unwrap();
+        let client = connection.postings();
+        let changes = vec![upsert("a", posting("A", "330106"))];
+        sent(&client, batch("r", changes.clone())).await.unwrap();
+        let other =
+            BatchUpsertPostingsRequest { source: "north-too".to_owned(), ..batch("r", changes) };
+        let refusal = sent(&client, other).await.unwrap_err();
+        assert_eq!(why(&refusal), (Code::AlreadyExists, "REQUEST_ID_REUSED"));
+    });
+}

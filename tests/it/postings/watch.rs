@@ -402,7 +402,7 @@ fn a_cursor_older_than_what_is_kept_has_expired_and_no_content_is_lost() {
         until("the end of the first partition", async || {
             // It gives up when readers are in its way.
             let mut connection = world.pool.acquire().await.unwrap();
-            let later = SystemClock.now() + Duration::from_secs(3_600);
+            let later = SystemClock.now() + Duration::from_hours(1);
             retention::drop_before(&mut connection, later).await.ok()?;
             let oldest: i64 = sqlx::query_scalar("SELECT oldest_seq FROM feed_head")
                 .fetch_one(&world.pool)
