@@ -20,7 +20,10 @@
 
 mod errors;
 mod feed;
+mod house;
 mod kill;
+mod local;
 mod permissions;
 mod postings;
+mod properties;
 mod support;
