@@ -29,9 +29,18 @@ pub(super) async fn run(args: DevArgs) -> Outcome {
     };
     let url = options.database_url.as_deref();
     let database = Database::open(url, &options.data_dir, options.search_path.clone()).await?;
-    let dev = DevHub::start(&options, &database).await?;
+    // Listened for from here on, so that a start can be broken off as well.
+    let stop = client::interrupted();
+    tokio::pin!(stop);
+    let dev = tokio::select! {
+        dev = DevHub::start(&options, &database) => dev?,
+        stopped = &mut stop => {
+            database.close().await?;
+            return stopped;
+        }
+    };
     welcome(&dev, &options, &database);
-    client::interrupted().await?;
+    stop.await?;
     output::error("shutting down");
     dev.hub.stop().await;
     database.close().await?;

@@ -23,6 +23,7 @@ mod errors;
 mod feed;
 mod house;
 mod kill;
+mod local;
 mod permissions;
 mod postings;
 mod properties;

@@ -66,7 +66,7 @@ fn what_the_transport_refuses_says_why_as_well() {
         let mut client = connection.postings().max_encoding_message_size(usize::MAX);
         let list = "peshub.postings.v1.PostingService/ListPostings";
         let garbage = Bytes::from_static(b"\xff\xff\xff\xff");
-        let status = crate::permissions::call(&connection, list, garbage).await.unwrap_err();
+        let status = crate::raw::call(&connection, list, vec![garbage.to_vec()]).await.unwrap_err();
         check("a request that is no message", &status, Code::InvalidArgument, "FIELDS_INVALID");
 
         let large = posting(&"x".repeat(5 << 20), "330106");
@@ -80,7 +80,8 @@ fn what_the_transport_refuses_says_why_as_well() {
 
         let watch = "peshub.postings.v1.PostingService/WatchPostings";
         let garbage = Bytes::from_static(b"\xff\xff\xff\xff");
-        let status = crate::permissions::call(&connection, watch, garbage).await.unwrap_err();
+        let status =
+            crate::raw::call(&connection, watch, vec![garbage.to_vec()]).await.unwrap_err();
         check("a watch that is no message", &status, Code::InvalidArgument, "FIELDS_INVALID");
     });
 }
