@@ -304,7 +304,7 @@ async fn visible(hub: &TestHub, who: &str, all: &[PostingKey]) -> Vec<String> {
     assert_eq!(batch.not_found.len(), all.len() - found.len());
     let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
     let (events, _) = watcher.snapshot().await;
-    let mut seen: Vec<_> = events.iter().map(|event| id(event)).collect();
+    let mut seen: Vec<_> = events.iter().map(id).collect();
     seen.sort();
     assert_eq!(seen, listed, "{who}: watch and list");
     listed
