@@ -20,7 +20,7 @@ use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Directory, IdentityLayer};
 use crate::platform::permit::Permit;
-use crate::platform::probes::{self, Health};
+use crate::platform::probes::Internal;
 use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::upkeep::Upkeep;
@@ -38,8 +38,8 @@ const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
 const STREAMS_MAX: u32 = 100;
 /// Longest unary call; a client's shorter deadline counts.
 const UNARY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest wait for streams and calls to end. A client that reads nothing any more would be waited for without end.
-const DRAIN_MAX: Duration = Duration::from_secs(30);
+/// How long clients have to take what is still on its way to them when the hub stops.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// HTTP/2 windows: a batch fits into a stream's, and several into a connection's.
 const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
@@ -54,8 +54,8 @@ pub struct HubParts {
     pub tls: TlsAcceptor,
     /// The gRPC listener.
     pub listener: TcpListener,
-    /// The internal HTTP listener, if there is to be one.
-    pub internal: Option<TcpListener>,
+    /// The internal HTTP listener, if there is to be one; it serves already.
+    pub internal: Option<Internal>,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
     /// Whether the contract can be asked for over reflection.
@@ -101,10 +101,8 @@ pub enum StartError {
 pub struct Hub {
     /// Address of the gRPC listener.
     pub address: SocketAddr,
-    /// Address of the internal listener.
-    pub internal_address: Option<SocketAddr>,
     tasks: Tasks,
-    health: Arc<Health>,
+    internal: Option<Internal>,
     db: Db,
     served: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
 }
@@ -131,11 +129,6 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
-        let health = Arc::new(Health::new(parts.db.clone()));
-        let internal_address = match parts.internal {
-            Some(listener) => Some(probes::serve(listener, Arc::clone(&health), &tasks)?),
-            None => None,
-        };
         let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
@@ -172,22 +165,32 @@ impl Hub {
             let stop = async move { stopping.cancelled().await };
             router.serve_with_incoming_shutdown(connections, stop).await
         });
-        health.set_started();
-        Ok(Self { address, internal_address, tasks, health, db: parts.db, served })
+        if let Some(internal) = &parts.internal {
+            internal.set_serving(true);
+        }
+        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, served })
+    }
+
+    /// Returns the address of the internal listener.
+    #[must_use]
+    pub fn internal_address(&self) -> Option<SocketAddr> {
+        self.internal.as_ref().map(Internal::address)
     }
 
     /// Ends every stream with a last bookmark, finishes what is under way, and stops.
     pub async fn stop(self) {
-        self.health.set_draining();
-        self.tasks.stop_within(DRAIN_MAX).await;
+        if let Some(internal) = &self.internal {
+            internal.set_serving(false);
+        }
+        self.tasks.stop_within(PATIENCE).await;
         match self.served.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),
-            Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
         }
-        if tokio::time::timeout(Duration::from_secs(5), self.db.close()).await.is_err() {
-            tracing::warn!("connections to the database are dropped while in use");
+        self.db.close().await;
+        if let Some(internal) = self.internal {
+            internal.stop().await;
         }
     }
 }

@@ -58,7 +58,7 @@ fn welcome(dev: &DevHub, options: &DevOptions, database: &Database) {
     let bureaus: Vec<_> =
         BUREAUS.iter().map(|(name, _, division)| format!("{name} ({division})")).collect();
     let platforms: Vec<_> = PLATFORMS.iter().map(|(name, _)| *name).collect();
-    let internal = dev.hub.internal_address.map_or_else(String::new, |it| it.to_string());
+    let internal = dev.hub.internal_address().map_or_else(String::new, |it| it.to_string());
     output::line(&format!(
         "A development hub is running. Data: {place}\n\
          gRPC (mTLS): {address} · probes: http://{internal}/readyz\n\

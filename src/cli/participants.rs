@@ -9,12 +9,10 @@ use crate::client::error::ClientError;
 use crate::dev::{self, Database};
 use crate::json;
 use crate::kernel::clock::{Clock as _, SystemClock};
-use crate::participants::grpc::{fresh_token, register_first};
-use crate::participants::store::Participant;
+use crate::participants::commands::{fresh_token, register_first_operator};
 use crate::pb::peshub::participants::v1 as pb;
 use crate::platform::config::{DatabaseOptions, Surroundings};
 use crate::platform::db::Db;
-use crate::platform::permit::ParticipantKind;
 
 /// Commands of `peshub participants`.
 #[derive(Debug, Subcommand)]
@@ -116,19 +114,12 @@ async fn bootstrap(args: BootstrapArgs) -> Outcome {
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), 4);
     let token = if args.certificate_uri.is_none() { Some(fresh_token()?) } else { None };
-    let operator = Participant {
-        display_name: args.name.clone(),
-        name: args.name,
-        kind: ParticipantKind::Operator,
-        divisions: Vec::new(),
-        certificate_uris: args.certificate_uri.into_iter().collect(),
-        created_at: SystemClock.now(),
-    };
-    let registered = register_first(&db, &operator, token.as_deref()).await;
+    let (uri, now) = (args.certificate_uri, SystemClock.now());
+    let registered = register_first_operator(&db, &args.name, uri, token.as_deref(), now).await;
     db.close().await;
     database.close().await?;
     registered?;
-    output::error(&format!("{} is the operator of this hub", operator.name));
+    output::error(&format!("{} is the operator of this hub", args.name));
     if let Some(token) = token {
         output::line(&token);
     }

@@ -121,7 +121,7 @@ pub fn present(at: &Path, found: &mut Vec<Violation>, name: &str, is_there: bool
     }
 }
 
-/// A text has a number of characters.
+/// A text has a number of characters, none of which is the null character: databases and other programs end texts there.
 pub fn characters(
     at: &Path,
     found: &mut Vec<Violation>,
@@ -129,6 +129,10 @@ pub fn characters(
     value: &str,
     (min, max): (usize, usize),
 ) {
+    if value.contains('\0') {
+        let expected = "a text without null characters".to_owned();
+        add(at, found, name, (Rule::BadFormat, expected, cut(&value.replace('\0', ""))));
+    }
     // A text never has more characters than bytes, and an empty one is the only one below 1.
     if value.len() <= max && (min == 0 || (min == 1 && !value.is_empty())) {
         return;

@@ -28,10 +28,12 @@ pub fn posting(bytes: &[u8]) -> Result<(Content, Vec<Finding>), Vec<Finding>> {
         }
     };
     let mut reader = Reader::default();
+    // What is left of a text after the repair is held against the contract.
+    reader.clean_texts(&mut posting);
     let violations = fields::check(&posting);
     reader.wrong.extend(violations.into_iter().map(|it| Finding::of_violation(PLACE, it)));
     posting.lineage.clear();
-    reader.texts(&mut posting);
+    reader.blank_texts(&posting);
     reader.workplaces(&mut posting);
     reader.occupations(&mut posting);
     reader.employment_types(&mut posting);
@@ -65,7 +67,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn texts(&mut self, posting: &mut pb::Posting) {
+    fn clean_texts(&mut self, posting: &mut pb::Posting) {
         let mut clean = |name: &str, value: &mut String| {
             if text::strip_controls(value) {
                 let expected = "text without control characters; they were removed";
@@ -86,7 +88,10 @@ impl Reader {
         if let Some(requirements) = &mut posting.requirements {
             clean("requirements.text", &mut requirements.text);
         }
-        // Blanks alone are no title and no name.
+    }
+
+    /// Blanks alone are no title and no name.
+    fn blank_texts(&mut self, posting: &pb::Posting) {
         for (name, value) in [
             ("title", Some(&posting.title)),
             ("employer.name", posting.employer.as_ref().map(|employer| &employer.name)),

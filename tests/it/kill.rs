@@ -35,7 +35,7 @@ const DATABASE_KILLS: usize = 3;
 const RETRY: Retry = Retry {
     first: Duration::from_millis(20),
     longest: Duration::from_millis(200),
-    total: Duration::from_secs(60),
+    total: Duration::from_mins(1),
 };
 
 /// The program as a process of its own.

@@ -15,6 +15,7 @@
     clippy::disallowed_methods,
     clippy::too_many_lines,
     clippy::large_futures,
+    clippy::mem_forget,
     reason = "a test fails by panicking and may start tasks of its own; clippy's leave for tests does not reach their helpers"
 )]
 
@@ -26,4 +27,5 @@ mod local;
 mod permissions;
 mod postings;
 mod properties;
+mod raw;
 mod support;

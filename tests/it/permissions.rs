@@ -1,6 +1,8 @@
 //! Who may call what, and what each sees. Every RPC of the contract is walked, so a new one is covered by itself.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use std::fmt::Write as _;
+
+use bytes::Bytes;
 use peshub::client::connect::{Connection, Options};
 use peshub::client::error::Refusal;
 use peshub::pb;
@@ -9,74 +11,18 @@ use peshub::pb::peshub::postings::v1 as postings;
 use peshub::platform::pki::participant_uri;
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
-use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::{Code, Request, Status};
+use tonic::Code;
 
+use crate::raw::call;
 use crate::support::postings::{close, division, in_any_state, in_division, posting, upsert};
 use crate::support::sync::{SyncStream, opening};
 use crate::support::watch::{Watcher, id, told, watching};
-use crate::support::{TestHub, World, story, within};
+use crate::support::{TestHub, World, story};
 
 const NORTH: &str = "platform-north";
 
-/// Messages as bytes, so that any RPC can be called by its name.
-#[derive(Default)]
-struct BytesCodec;
-
-impl Codec for BytesCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = buffer.remaining();
-        Ok(Some(buffer.copy_to_bytes(length)))
-    }
-}
-
-/// Calls any RPC with one message and returns the first answer. A unary call looks the same on the wire as a stream of one.
-pub(crate) async fn call(
-    connection: &Connection,
-    method: &str,
-    request: Bytes,
-) -> Result<Bytes, Status> {
-    let path = format!("/{method}").parse().unwrap();
-    let mut grpc = Grpc::new(connection.transport());
-    within("a connection", grpc.ready()).await.map_err(|error| Status::from_error(error.into()))?;
-    let request = Request::new(tokio_stream::once(request));
-    let called = grpc.streaming(request, path, BytesCodec);
-    let mut answers = within("an answer", called).await?.into_inner();
-    let first = within("an answer", answers.message()).await?;
-    Ok(first.expect("an answer"))
-}
-
 /// Full names of all RPCs: `package.Service/Method`.
-pub(crate) fn methods() -> Vec<String> {
+fn methods() -> Vec<String> {
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).expect("the contract");
     let services = pool.services().filter(|it| it.full_name().starts_with("peshub."));
     let methods = services.flat_map(|service| {
@@ -90,10 +36,10 @@ pub(crate) fn methods() -> Vec<String> {
 }
 
 /// A sound request about the objects of `platform-north`.
-fn sound_request(method: &str, cursor: &Bytes) -> Bytes {
+fn sound_request(method: &str, cursor: &Bytes) -> Vec<u8> {
     let source = NORTH.to_owned();
     let key = postings::PostingKey { source: source.clone(), external_id: "p".to_owned() };
-    let encoded = match method.rsplit('/').next().unwrap() {
+    match method.rsplit('/').next().unwrap() {
         "SyncPostings" => {
             use postings::sync_postings_request::Message;
             let message = Some(Message::Open(opening(NORTH)));
@@ -134,8 +80,7 @@ fn sound_request(method: &str, cursor: &Bytes) -> Bytes {
         .encode_to_vec(),
         "CreateSource" => participants::CreateSourceRequest { name: source }.encode_to_vec(),
         other => panic!("{other} is new: say here what a sound request is"),
-    };
-    encoded.into()
+    }
 }
 
 fn participant(name: &str, kind: participants::ParticipantKind) -> participants::Participant {
@@ -200,12 +145,12 @@ fn every_call_of_everybody_is_answered_as_the_matrix_says() {
             let mut line = format!("{name:<20}");
             for (_, connection) in &callers {
                 let answer =
-                    call(connection, &method, sound_request(&method, &bookmark.cursor)).await;
+                    call(connection, &method, vec![sound_request(&method, &bookmark.cursor)]).await;
                 let said = match answer {
                     Ok(_) => "ok".to_owned(),
                     Err(status) => Refusal::of(&status).reason,
                 };
-                line.push_str(&format!(" {said:<18}"));
+                write!(line, " {said:<18}").unwrap();
             }
             matrix.push_str(line.trim_end());
             matrix.push('\n');
@@ -266,9 +211,9 @@ fn a_bureau_sees_its_divisions_and_a_platform_its_own() {
             assert_eq!(listed, expected, "{who} lists");
 
             let mut watcher = Watcher::start(&client, watching(everything.clone())).await.unwrap();
-            let mut watched: Vec<String> = watcher.snapshot().await.0.iter().map(id).collect();
-            watched.sort();
-            assert_eq!(watched, expected, "{who} watches");
+            let mut snapshot: Vec<String> = watcher.snapshot().await.0.iter().map(id).collect();
+            snapshot.sort();
+            assert_eq!(snapshot, expected, "{who} watches");
 
             for (source, external_id) in &all {
                 let (source, external_id) = ((*source).to_owned(), (*external_id).to_owned());

@@ -97,7 +97,7 @@ async fn some_postings(hub: &crate::support::TestHub) {
                     let division = Some(division("330106"));
                     it.workplaces.push(Workplace { division, ..Workplace::default() });
                     paid(it, 10, 20, PayUnit::Piece, "CNY");
-                    it.employer.as_mut().unwrap().name = "Größe & Söhne".to_owned();
+                    "Größe & Söhne".clone_into(&mut it.employer.as_mut().unwrap().name);
                 }),
             ],
         )
@@ -110,7 +110,7 @@ async fn some_postings(hub: &crate::support::TestHub) {
             &[
                 with("south", "440305", |it| {
                     paid(it, 40_000, 40_000, PayUnit::Day, "CNY");
-                    it.title = "Bäcker 100% (m/w/d)".to_owned();
+                    "Bäcker 100% (m/w/d)".clone_into(&mut it.title);
                 }),
                 with("sweden", "SE-AB", |it| {
                     paid(it, 900_000, 1_000_000, PayUnit::Month, "SEK");
