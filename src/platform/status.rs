@@ -13,6 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::{Layer, Service};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::kernel::fields::{Rule, Violation};
 
 /// `google.rpc.ErrorInfo.domain` of every failure.
 pub const DOMAIN: &str = "peshub";
@@ -100,8 +101,15 @@ fn explained(status: &Status) -> Option<Fault> {
     }
     match status.code() {
         Code::Internal | Code::InvalidArgument => {
+            let violation = Violation {
+                field: String::new(),
+                rule: Rule::Malformed,
+                expected: "a message of the contract".to_owned(),
+                given: String::new(),
+            };
             let message = "the message cannot be read";
-            Some(Fault::new(Kind::InvalidArgument, Reason::FieldsInvalid, message))
+            let fault = Fault::new(Kind::InvalidArgument, Reason::FieldsInvalid, message);
+            Some(Fault { violations: vec![violation], ..fault })
         }
         Code::OutOfRange | Code::ResourceExhausted => {
             let message = "the message is larger than the hub takes";
