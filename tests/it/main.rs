@@ -29,4 +29,5 @@ mod postings;
 mod properties;
 mod raw;
 mod refusals;
+mod rules;
 mod support;
