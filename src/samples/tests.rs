@@ -1,5 +1,4 @@
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
 
 use prost::Message;
 
@@ -197,14 +196,4 @@ fn every_job_has_words_and_every_scheme_is_named() {
     }
     let (_, posting) = Generator::new(1, 0).posting();
     assert_eq!(posting.occupations[0].scheme, i32::from(OccupationScheme::Csco2022));
-}
-
-#[test]
-#[ignore = "a measurement: run it with --release"]
-fn rate() {
-    let mut generator = Generator::new(1, 0);
-    let started = Instant::now();
-    let bytes: usize = (0..500_000).map(|_| generator.posting().1.encoded_len()).sum();
-    let took = started.elapsed();
-    println!("{} postings/s, {} bytes each", 500_000_000 / took.as_millis(), bytes / 500_000);
 }
