@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use peshub::kernel::ids::{ChangeId, Position};
+use peshub::kernel::ids::Position;
 use peshub::pb::peshub::postings::v1::{PostingChange, posting_change};
 use peshub::platform::feed::cursor::{Cursor, CursorKey};
 use peshub::platform::feed::event::{Event, FacetFilter, FacetSet};
@@ -67,7 +67,6 @@ fn read_path(criterion: &mut Criterion) {
     let facets = Arc::new(FacetSet::new(tokens));
     let event = Event {
         position: Position(1),
-        change: ChangeId(1),
         entity: 1,
         cursor: Bytes::new(),
         at: OffsetDateTime::UNIX_EPOCH,

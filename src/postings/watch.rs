@@ -4,7 +4,6 @@
 //! lies between them and nothing comes twice. After that the watch follows the tail; when it is slower than the tail it reads
 //! from storage. It keeps a position and no queue, so it needs the same memory however slow its reader is.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use tracing::Instrument as _;
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::Fault;
-use crate::kernel::ids::{ChangeId, Position, PostingId};
+use crate::kernel::ids::{Position, PostingId};
 use crate::pb::peshub::feed::v1 as feed_pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
-use crate::platform::db::Db;
+use crate::platform::db::{Db, DbError, SnapshotTx};
 use crate::platform::feed::cursor::{Cursor, CursorKey};
 use crate::platform::feed::event::{Event, FacetFilter, Meaning};
 use crate::platform::feed::store as feed;
@@ -36,6 +35,9 @@ const PAGE: usize = 500;
 const QUEUE: usize = 256;
 /// Snapshots that are read at the same time in one process; each holds a database connection.
 const SNAPSHOTS: usize = 6;
+
+/// How often a snapshot is opened anew because the feed moved while it was.
+const SNAPSHOT_TRIES: u32 = 100;
 
 /// What goes out on a watch.
 pub type Outgoing = Result<raw::WatchPostingsResponse, Fault>;
@@ -108,7 +110,6 @@ impl Watches {
             sender,
             position: Position(0),
             epoch: uuid::Uuid::nil(),
-            told: HashSet::new(),
         };
         let work = async move {
             if let Err(End::Failed(error)) = watch.run(wish.start).await {
@@ -144,8 +145,6 @@ struct Watch {
     /// Everything up to here was sent.
     position: Position,
     epoch: uuid::Uuid,
-    /// Changes without a position that the snapshot told already.
-    told: HashSet<ChangeId>,
 }
 
 impl Watch {
@@ -178,13 +177,7 @@ impl Watch {
     async fn snapshot(&mut self) -> Result<(), End> {
         let snapshots = Arc::clone(&self.hub.snapshots);
         let _turn = self.await_turn(snapshots).await?;
-        let mut tx = self.hub.db.snapshot(&self.permit).await?;
-        let (head, pending) = feed::probe(tx.connection()).await?;
-        if pending {
-            // These are part of the snapshot already; when they get their positions they are not told again.
-            self.told = feed::pending(tx.connection()).await?.into_iter().collect();
-        }
-        (self.epoch, self.position) = (head.epoch, head.position);
+        let mut tx = self.open_at_one_position().await?;
         read::open_snapshot(&mut tx, &self.filter).await?;
         let mut page = read::next_of_snapshot(&mut tx).await?;
         while !page.is_empty() {
@@ -195,6 +188,31 @@ impl Watch {
         }
         drop(tx);
         self.bookmark(true, false).await
+    }
+
+    /// Opens a transaction whose every change has a position, and takes the last one for this watch's.
+    async fn open_at_one_position(&mut self) -> Result<SnapshotTx, End> {
+        for _ in 0..SNAPSHOT_TRIES {
+            let mut tx = self.hub.db.snapshot(&self.permit).await?;
+            let (head, pending) = feed::probe(tx.connection()).await?;
+            self.epoch = head.epoch;
+            if !pending {
+                self.position = head.position;
+                return Ok(tx);
+            }
+            // What it sees beyond the head gets its positions now, in the same snapshot, and nothing else does.
+            let snapshot = feed::export_snapshot(tx.connection()).await?;
+            let mut sequencer = self.hub.db.sequencer().await?;
+            if let Some(position) = feed::tick_at(&mut sequencer, &snapshot).await? {
+                self.position = position;
+                return Ok(tx);
+            }
+            drop(tx);
+            if self.sender.is_closed() {
+                return Err(End::Gone);
+            }
+        }
+        Err(PostingError::from(DbError::Contended(None)).into())
     }
 
     async fn send_page(&self, page: Vec<(Bytes, Bytes)>) -> Result<(), End> {
@@ -259,9 +277,6 @@ impl Watch {
             };
             for event in events {
                 self.position = event.position;
-                if !self.told.is_empty() && self.told.remove(&event.change) {
-                    continue;
-                }
                 if let Some(meaning) = event.meaning(&self.filter) {
                     self.event(&event, meaning).await?;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-use crate::kernel::ids::{ChangeId, Position};
+use crate::kernel::ids::Position;
 
 /// What an entity can be found by: a set of tokens such as `d:330106`, kept as hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,8 +68,6 @@ fn hash(token: &str) -> u64 {
 pub struct Event {
     /// Where it stands in the feed.
     pub position: Position,
-    /// The row of the change log.
-    pub change: ChangeId,
     /// Number of the entity in its exchange.
     pub entity: i64,
     /// Resume token for this position.
@@ -123,7 +121,7 @@ mod tests {
     use bytes::Bytes;
     use time::OffsetDateTime;
 
-    use crate::kernel::ids::{ChangeId, Position};
+    use crate::kernel::ids::Position;
     use crate::platform::feed::event::{Event, FacetFilter, FacetSet, Meaning};
 
     fn check(before: &[&str], after: &[&str], expected: Option<Meaning>) {
@@ -132,7 +130,6 @@ mod tests {
             .and_any_of(vec!["x:open".into()]);
         let event = Event {
             position: Position(1),
-            change: ChangeId(1),
             entity: 1,
             cursor: Bytes::new(),
             at: OffsetDateTime::UNIX_EPOCH,

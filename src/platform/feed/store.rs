@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::kernel::ids::{ChangeId, ParticipantId, Position};
+use crate::kernel::ids::{ParticipantId, Position};
 use crate::platform::db::DbError;
 use crate::platform::feed::cursor::{Cursor, CursorKey};
 use crate::platform::feed::event::{Event, FacetSet};
@@ -48,25 +48,6 @@ pub async fn probe(connection: &mut PgConnection) -> Result<(Head, bool), DbErro
     Ok((head, row.pending))
 }
 
-/// Returns the changes that are visible and have no position yet.
-///
-/// # Errors
-///
-/// The database fails.
-pub async fn pending(connection: &mut PgConnection) -> Result<Vec<ChangeId>, DbError> {
-    let ids = sqlx::query_scalar!(
-        r#"SELECT c.id AS "id!" FROM feed_head h, change_log c
-           WHERE h.feed = $1 AND c.xid >= pg_snapshot_xmax(h.snap)
-           UNION ALL
-           SELECT c.id FROM feed_head h, pg_snapshot_xip(h.snap) AS running(xid)
-           JOIN change_log c ON c.xid = running.xid WHERE h.feed = $1"#,
-        FEED,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(ids.into_iter().map(ChangeId).collect())
-}
-
 /// Gives positions to everything that has become visible since the last tick. Must run as a REPEATABLE READ transaction of
 /// its own: READ COMMITTED would let the stored snapshot move back, and events would be positioned twice.
 ///
@@ -76,7 +57,50 @@ pub async fn pending(connection: &mut PgConnection) -> Result<Vec<ChangeId>, DbE
 ///
 /// The database fails.
 pub async fn tick(sequencer: &mut PgConnection) -> Result<i64, DbError> {
-    let done = sqlx::query_scalar!(
+    Ok(tick_once(sequencer).await?.map_or(0, |(count, _)| count))
+}
+
+/// Gives positions to everything that a transaction sees, which has exported its snapshot under a name. Returns the position
+/// of the last of it; `None` when the feed has moved since, and the transaction must look again.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn tick_at(
+    sequencer: &mut PgConnection,
+    snapshot: &str,
+) -> Result<Option<Position>, DbError> {
+    // The statement takes no parameter. The name is PostgreSQL's own, of hexadecimal digits and hyphens.
+    let is_a_name = snapshot.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if !is_a_name {
+        return Ok(None);
+    }
+    let mut tx = sequencer.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    let mut adopt = QueryBuilder::<Postgres>::new("SET TRANSACTION SNAPSHOT '");
+    adopt.push(snapshot).push("'").build().execute(&mut *tx).await?;
+    let Some((_, position)) = tick_once(&mut tx).await? else { return Ok(None) };
+    match tx.commit().await.map_err(DbError::from) {
+        Ok(()) => Ok(Some(position)),
+        Err(DbError::Contended(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Exports the snapshot of a transaction and returns its name.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn export_snapshot(connection: &mut PgConnection) -> Result<String, DbError> {
+    let name = sqlx::query_scalar!(r#"SELECT pg_export_snapshot() AS "name!""#)
+        .fetch_one(connection)
+        .await?;
+    Ok(name)
+}
+
+/// Returns how many events got a position, and the last one; `None` when none did, or another replica did this tick.
+async fn tick_once(connection: &mut PgConnection) -> Result<Option<(i64, Position)>, DbError> {
+    let done = sqlx::query!(
         r#"WITH head AS MATERIALIZED (
                SELECT seq, snap FROM feed_head WHERE feed = $1 FOR UPDATE SKIP LOCKED
            ), fresh AS MATERIALIZED (
@@ -94,14 +118,14 @@ pub async fn tick(sequencer: &mut PgConnection) -> Result<i64, DbError> {
            UPDATE feed_head SET seq = feed_head.seq + (SELECT count(*) FROM fresh),
                                 snap = pg_current_snapshot()
            FROM head WHERE feed_head.feed = $1 AND EXISTS (SELECT 1 FROM fresh)
-           RETURNING (SELECT count(*) FROM fresh) AS "count!""#,
+           RETURNING (SELECT count(*) FROM fresh) AS "count!", feed_head.seq"#,
         FEED,
     )
-    .fetch_optional(sequencer)
+    .fetch_optional(connection)
     .await;
     match done.map_err(DbError::from) {
-        Ok(count) => Ok(count.unwrap_or(0)),
-        Err(DbError::Contended(_)) => Ok(0),
+        Ok(row) => Ok(row.map(|row| (row.count, Position(row.seq)))),
+        Err(DbError::Contended(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -121,10 +145,10 @@ pub async fn read(
     limit: i64,
 ) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT seq AS "seq!", id AS "id!", entity_id AS "entity_id!", at AS "at!", header AS "header!", body,
+        r#"SELECT seq AS "seq!", entity_id AS "entity_id!", at AS "at!", header AS "header!", body,
                   facets AS "facets!", facets_before
            FROM (SELECT tick.seq_from - 1 + row_number() OVER (PARTITION BY tick.seq_from ORDER BY c.id) AS seq,
-                        c.id, c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before
+                        c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before
                  FROM (SELECT seq_from, ids FROM feed_tick
                        WHERE feed = $1 AND seq_to > $2 AND seq_from <= $2 + $3
                        ORDER BY seq_to) AS tick,
@@ -143,7 +167,6 @@ pub async fn read(
         let after = facets(&row.facets);
         Event {
             position,
-            change: ChangeId(row.id),
             entity: row.entity_id,
             cursor: key.seal(Cursor { epoch, position }),
             at: row.at,
