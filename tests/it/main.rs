@@ -22,6 +22,7 @@ mod errors;
 mod feed;
 mod house;
 
+mod local;
 mod permissions;
 mod postings;
 mod properties;
