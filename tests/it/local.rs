@@ -1,5 +1,6 @@
 //! The program itself, as somebody who tries it out runs it.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -317,7 +318,7 @@ fn an_import_that_was_stopped_goes_on_where_it_was() {
     for number in 0..RECORDS {
         // Every hundredth has no title.
         let title = if number % 100 == 0 { String::new() } else { format!("木匠 {number}") };
-        table += &format!("id-{number},{title},橡树家具厂,深圳-南山区\n");
+        writeln!(table, "id-{number},{title},橡树家具厂,深圳-南山区").unwrap();
     }
     std::fs::write(&file, table).unwrap();
     let arguments = |command: &mut Command| {

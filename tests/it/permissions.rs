@@ -304,9 +304,9 @@ async fn visible(hub: &TestHub, who: &str, all: &[PostingKey]) -> Vec<String> {
     assert_eq!(batch.not_found.len(), all.len() - found.len());
     let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
     let (events, _) = watcher.snapshot().await;
-    let mut watched: Vec<_> = events.iter().map(|event| id(event)).collect();
-    watched.sort();
-    assert_eq!(watched, listed, "{who}: watch and list");
+    let mut snapshot: Vec<_> = events.iter().map(id).collect();
+    snapshot.sort();
+    assert_eq!(snapshot, listed, "{who}: watch and list");
     listed
 }
 

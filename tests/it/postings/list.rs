@@ -158,7 +158,7 @@ fn a_filter_lets_through_its_kinds_of_employment_sources_and_states() {
         let (north, south) = (hub.postings(NORTH).await, hub.postings(SOUTH).await);
         let kinds = |kinds: &'static [EmploymentType]| {
             move |it: &mut Posting| {
-                it.employment_types = kinds.iter().map(|kind| (*kind).into()).collect()
+                it.employment_types = kinds.iter().map(|kind| (*kind).into()).collect();
             }
         };
         let (full, gig) = (EmploymentType::FullTime, EmploymentType::Gig);
@@ -217,7 +217,7 @@ fn pay_is_compared_by_the_month_in_its_own_currency() {
         let Some(peshub::pb::peshub::postings::v1::posting_change::Change::Upsert(it)) =
             &mut open_ended.change
         else {
-            unreachable!()
+            panic!("not an upsert")
         };
         let pay = it.pay.as_mut().unwrap();
         (pay.min_minor, pay.max_minor) = (Some(1_000_000), None);
