@@ -24,6 +24,10 @@ demo *ARGS:
 test *ARGS:
     scripts/test "$@"
 
+# The Python examples against a hub of their own.
+python-client:
+    scripts/python-client-test
+
 # All that CI runs, in its order.
 check:
     .ci/run

@@ -38,10 +38,13 @@ BEGIN
             -- Two replicas may come here at once; the lock lets one of them through.
             PERFORM pg_advisory_xact_lock(7305, 1);
             IF to_regclass('change_log_' || slot) IS NULL THEN
-                EXECUTE format('CREATE TABLE change_log_%s PARTITION OF change_log FOR VALUES FROM (%s) TO (%s)',
-                               slot, slot * width, (slot + 1) * width);
+                -- Made apart and attached: PARTITION OF would wait for every reader of change_log, and every writer
+                -- would wait behind it.
+                EXECUTE format('CREATE TABLE change_log_%s (LIKE change_log INCLUDING ALL)', slot);
                 -- Compression costs the writer more than it saves: contents are small.
                 EXECUTE format('ALTER TABLE change_log_%s ALTER COLUMN body SET STORAGE EXTERNAL', slot);
+                EXECUTE format('ALTER TABLE change_log ATTACH PARTITION change_log_%s FOR VALUES FROM (%s) TO (%s)',
+                               slot, slot * width, (slot + 1) * width);
                 made := made + 1;
             END IF;
         END IF;

@@ -15,6 +15,7 @@ mod feed;
 mod import;
 mod migrate;
 mod output;
+mod participants;
 mod place;
 mod postings;
 mod serve;
@@ -51,6 +52,12 @@ enum Command {
     /// Measure a hub on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Register and list organisations.
+    #[command(subcommand)]
+    Participants(participants::ParticipantsCommand),
+    /// Create and list sources of postings.
+    #[command(subcommand)]
+    Sources(participants::SourcesCommand),
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
@@ -79,6 +86,8 @@ pub fn run() -> ExitCode {
             Command::Migrate(command) => migrate::run(command).await,
             Command::Feed(command) => feed::run(command).await,
             Command::Bench(command) => bench::run(command).await,
+            Command::Participants(command) => participants::run(command).await,
+            Command::Sources(command) => participants::run_sources(command).await,
             Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Postings(command) => postings::run(command).await,

@@ -12,7 +12,7 @@ use crate::client::error::ClientError;
 use crate::codes::divisions;
 use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
 use crate::kernel::fault::{Fault, Reason};
-use crate::participants::grpc::register;
+use crate::participants::commands::register;
 use crate::participants::store::{Jurisdiction, Participant};
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::config::Surroundings;
@@ -22,6 +22,7 @@ use crate::platform::local_postgres::{
 };
 use crate::platform::permit::{ParticipantKind, Permit};
 use crate::platform::pki::{self, DevelopmentCa, PkiError, participant_uri};
+use crate::platform::probes::Internal;
 use crate::platform::tls::{self, TlsError, TlsFiles};
 use crate::server::{Hub, HubParts, StartError};
 
@@ -281,7 +282,10 @@ impl DevHub {
             client_authorities: ca.certificate().into_bytes(),
         })?;
         let internal = match options.internal_listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => {
+                let started = Internal::start(listen(address).await?, db.clone());
+                Some(started.map_err(|source| DevError::Listen { address, source })?)
+            }
             None => None,
         };
         let parts = HubParts {

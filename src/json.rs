@@ -35,11 +35,20 @@ pub fn of_encoded(name: &str, encoded: &[u8]) -> Result<Value, JsonError> {
     Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
 }
 
+/// Returns a message of the contract as JSON. `name` is its full name.
+///
+/// # Errors
+///
+/// There is no such message.
+pub fn of_message(name: &str, message: &impl prost::Message) -> Result<Value, JsonError> {
+    of_encoded(name, &message.encode_to_vec())
+}
+
 /// Returns a message of `peshub.postings.v1` as JSON.
 ///
 /// # Errors
 ///
 /// There is no such message.
 pub fn of_posting_message(name: &str, message: &impl prost::Message) -> Result<Value, JsonError> {
-    of_encoded(&format!("peshub.postings.v1.{name}"), &message.encode_to_vec())
+    of_message(&format!("peshub.postings.v1.{name}"), message)
 }

@@ -20,7 +20,8 @@ use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Directory, IdentityLayer};
 use crate::platform::permit::Permit;
-use crate::platform::probes::{self, Health};
+use crate::platform::probes::Internal;
+use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::upkeep::Upkeep;
 use crate::platform::{checks, tls};
@@ -53,8 +54,8 @@ pub struct HubParts {
     pub tls: TlsAcceptor,
     /// The gRPC listener.
     pub listener: TcpListener,
-    /// The internal HTTP listener, if there is to be one.
-    pub internal: Option<TcpListener>,
+    /// The internal HTTP listener, if there is to be one; it serves already.
+    pub internal: Option<Internal>,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
     /// Whether the contract can be asked for over reflection.
@@ -100,10 +101,8 @@ pub enum StartError {
 pub struct Hub {
     /// Address of the gRPC listener.
     pub address: SocketAddr,
-    /// Address of the internal listener.
-    pub internal_address: Option<SocketAddr>,
     tasks: Tasks,
-    health: Arc<Health>,
+    internal: Option<Internal>,
     db: Db,
     served: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
 }
@@ -130,11 +129,6 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
-        let health = Arc::new(Health::new(parts.db.clone()));
-        let internal_address = match parts.internal {
-            Some(listener) => Some(probes::serve(listener, Arc::clone(&health), &tasks)?),
-            None => None,
-        };
         let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
@@ -157,6 +151,7 @@ impl Hub {
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .http2_max_header_list_size(16 * 1024)
             .timeout(UNARY_TIMEOUT)
+            .layer(ExplainLayer)
             .layer(IdentityLayer(Directory::new(parts.db.clone())))
             .add_service(health_service)
             .add_optional_service(reflection)
@@ -170,13 +165,23 @@ impl Hub {
             let stop = async move { stopping.cancelled().await };
             router.serve_with_incoming_shutdown(connections, stop).await
         });
-        health.set_started();
-        Ok(Self { address, internal_address, tasks, health, db: parts.db, served })
+        if let Some(internal) = &parts.internal {
+            internal.set_serving(true);
+        }
+        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, served })
+    }
+
+    /// Returns the address of the internal listener.
+    #[must_use]
+    pub fn internal_address(&self) -> Option<SocketAddr> {
+        self.internal.as_ref().map(Internal::address)
     }
 
     /// Ends every stream with a last bookmark, finishes what is under way, and stops.
     pub async fn stop(self) {
-        self.health.set_draining();
+        if let Some(internal) = &self.internal {
+            internal.set_serving(false);
+        }
         self.tasks.stop_within(PATIENCE).await;
         match self.served.await {
             Ok(Ok(())) => {}
@@ -184,6 +189,9 @@ impl Hub {
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
         }
         self.db.close().await;
+        if let Some(internal) = self.internal {
+            internal.stop().await;
+        }
     }
 }
 

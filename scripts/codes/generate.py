@@ -28,6 +28,15 @@ CHINA = dict(
 # subtree has one key: the entry is read as the province it names.
 COUNTRIES_WITHIN_CHINA = {"HK": "810000", "MO": "820000", "TW": "710000"}
 
+# Changes that the table of changes leaves out.
+LEFT_OUT = [
+    # 国函〔2021〕29号: 下城区 and 拱墅区 became the new 拱墅区.
+    dict(
+        year="2021", type="撤区设区", level="3", old_code6="330103", old_name="下城区",
+        new_code6="330105", new_name="拱墅区", doc_no="国函〔2021〕29号", source="",
+    ),
+]  # fmt: skip
+
 ETHNIC_GROUPS = (
     "蒙古 回 藏 维吾尔 苗 彝 壮 布依 朝鲜 满 侗 瑶 白 土家 哈尼 哈萨克 傣 黎 傈僳 佤 畲 高山 拉祜 水"
     " 东乡 纳西 景颇 柯尔克孜 土 达斡尔 仫佬 羌 布朗 撒拉 毛南 仡佬 锡伯 阿昌 普米 塔吉克 怒 乌孜别克"
@@ -60,7 +69,7 @@ def without_ethnic_groups(stem, bare_too):
 
 def gbt2260(data, out):
     rows = read_csv(data / "divisions/gbt2260_flat_2026.csv")
-    events = read_csv(data / "divisions/division_change_events.csv")
+    events = read_csv(data / "divisions/division_change_events.csv") + LEFT_OUT
     write_table(
         out / "gbt2260.tsv",
         [

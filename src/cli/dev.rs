@@ -29,9 +29,18 @@ pub(super) async fn run(args: DevArgs) -> Outcome {
     };
     let url = options.database_url.as_deref();
     let database = Database::open(url, &options.data_dir, options.search_path.clone()).await?;
-    let dev = DevHub::start(&options, &database).await?;
+    // Listened for from here on, so that a start can be broken off as well.
+    let stop = client::interrupted();
+    tokio::pin!(stop);
+    let dev = tokio::select! {
+        dev = DevHub::start(&options, &database) => dev?,
+        stopped = &mut stop => {
+            database.close().await?;
+            return stopped;
+        }
+    };
     welcome(&dev, &options, &database);
-    client::interrupted().await?;
+    stop.await?;
     output::error("shutting down");
     dev.hub.stop().await;
     database.close().await?;
@@ -49,7 +58,7 @@ fn welcome(dev: &DevHub, options: &DevOptions, database: &Database) {
     let bureaus: Vec<_> =
         BUREAUS.iter().map(|(name, _, division)| format!("{name} ({division})")).collect();
     let platforms: Vec<_> = PLATFORMS.iter().map(|(name, _)| *name).collect();
-    let internal = dev.hub.internal_address.map_or_else(String::new, |it| it.to_string());
+    let internal = dev.hub.internal_address().map_or_else(String::new, |it| it.to_string());
     output::line(&format!(
         "A development hub is running. Data: {place}\n\
          gRPC (mTLS): {address} · probes: http://{internal}/readyz\n\

@@ -91,7 +91,8 @@ impl FilterArgs {
     }
 }
 
-fn division(code: &str) -> common::Division {
+/// Returns a division by its code: digits are GB/T 2260, anything else ISO 3166-2.
+pub(super) fn division(code: &str) -> common::Division {
     let digits = code.chars().all(|letter| letter.is_ascii_digit());
     let scheme =
         if digits { common::DivisionScheme::Gbt2260 } else { common::DivisionScheme::Iso31662 };

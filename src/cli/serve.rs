@@ -11,6 +11,7 @@ use crate::dev::{self, Database};
 use crate::kernel::clock::SystemClock;
 use crate::platform::config::{HubOptions, Surroundings, TlsOptions};
 use crate::platform::db::Db;
+use crate::platform::probes::Internal;
 use crate::platform::tls::{self, TlsFiles};
 use crate::server::{Hub, HubParts};
 
@@ -40,6 +41,8 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
     let url = args.hub.database.database_url.as_deref();
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), args.hub.database_connections);
+    let internal = TcpListener::bind(args.hub.internal_listen).await?;
+    let internal = Internal::start(internal, db.clone())?;
     let stop = client::interrupted();
     tokio::pin!(stop);
     if database.private.is_some() {
@@ -54,7 +57,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         clock: Arc::new(SystemClock),
         tls,
         listener: TcpListener::bind(args.hub.listen).await?,
-        internal: Some(TcpListener::bind(args.hub.internal_listen).await?),
+        internal: Some(internal),
         feed_days: args.hub.feed_days,
         reflection: args.reflection,
     })

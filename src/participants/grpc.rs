@@ -6,12 +6,11 @@ use tonic::{Request, Response, Status};
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::{Fault, Kind, Reason};
-use crate::participants::{store, wire};
+use crate::participants::{commands, store, wire};
 use crate::pb::peshub::participants::v1 as pb;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantService;
-use crate::platform::db::{Db, DbError, Record};
-use crate::platform::identity;
-use crate::platform::permit::{Action, Permit};
+use crate::platform::db::Db;
+use crate::platform::permit::Action;
 use crate::platform::rpc;
 use crate::platform::tasks::Tasks;
 
@@ -59,8 +58,8 @@ impl ParticipantService for ParticipantGrpc {
         let action = Action::RegisterParticipant;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let participant = wire::participant(request.participant.unwrap_or_default(), now)?;
-            let token = if request.with_token { Some(fresh_token()?) } else { None };
-            register(&db, &permit, &participant, token.as_deref()).await?;
+            let token = if request.with_token { Some(commands::fresh_token()?) } else { None };
+            commands::register(&db, &permit, &participant, token.as_deref()).await?;
             Ok(pb::RegisterParticipantResponse {
                 participant: Some(wire::render(participant)),
                 token: token.unwrap_or_default(),
@@ -98,7 +97,7 @@ impl ParticipantService for ParticipantGrpc {
         let (db, now) = (self.db.clone(), self.clock.now());
         let action = Action::CreateSource;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
-            create_source(&db, &permit, &request.name, now).await?;
+            commands::create_source(&db, &permit, &request.name, now).await?;
             let mut tx = db.read(&permit).await?;
             let sources = store::sources(&mut tx).await?;
             let source = sources.into_iter().find(|source| source.name == request.name);
@@ -119,60 +118,6 @@ impl ParticipantService for ParticipantGrpc {
         })
         .await
     }
-}
-
-/// Registers an organisation.
-///
-/// # Errors
-///
-/// `ALREADY_EXISTS` when its name or one of its certificates is taken, or the database fails.
-pub async fn register(
-    db: &Db,
-    permit: &Permit,
-    participant: &store::Participant,
-    token: Option<&str>,
-) -> Result<(), Fault> {
-    let digest = token.map(identity::token_sha256);
-    let mut tx = db.write(permit).await?;
-    match store::register(&mut tx, participant, digest.as_deref()).await {
-        Ok(_) => {}
-        Err(DbError::Constraint { .. }) => {
-            let message = format!("{} or one of its certificates is registered", participant.name);
-            return Err(Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message));
-        }
-        Err(error) => return Err(error.into()),
-    }
-    let subject = format!("participants/{}", participant.name);
-    let at = participant.created_at;
-    tx.commit(Record { at, subject, event: "participant.registered" }).await?;
-    Ok(())
-}
-
-async fn create_source(
-    db: &Db,
-    permit: &Permit,
-    name: &str,
-    at: time::OffsetDateTime,
-) -> Result<(), Fault> {
-    let mut tx = db.write(permit).await?;
-    if !store::create_source(&mut tx, name, at).await? {
-        let message = format!("the name {name} is taken by another participant");
-        return Err(Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message));
-    }
-    let subject = format!("sources/{name}");
-    tx.commit(Record { at, subject, event: "source.created" }).await?;
-    Ok(())
-}
-
-/// Makes a bearer token: 32 random bytes.
-///
-/// # Errors
-///
-/// The machine has no randomness.
-pub fn fresh_token() -> Result<String, Fault> {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Fault::internal("no randomness"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 fn opened_page(token: &str) -> Result<String, Fault> {

@@ -88,6 +88,22 @@ pub async fn register(
     Ok(ParticipantId(id))
 }
 
+/// Returns whether there is an operator.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn has_operator(tx: &mut ReadTx) -> Result<bool, DbError> {
+    let kind = ParticipantKind::Operator.number();
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM participant WHERE kind = $1) AS "found!""#,
+        kind
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(found)
+}
+
 /// Returns a page of organisations by name, after a name.
 ///
 /// # Errors

@@ -35,6 +35,9 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
+    /// A text has the character U+0000, which the database can neither store nor find.
+    #[error("a text has the character U+0000")]
+    ZeroCharacter(#[source] sqlx::Error),
     /// Anything else: a fault of the hub.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
@@ -62,7 +65,10 @@ impl From<sqlx::Error> for DbError {
             code if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
                 Self::Unavailable(error)
             }
-            "25006" | "25P03" | "58030" => Self::Unavailable(error),
+            // read-only after a failover, idle in a transaction too long, lock not to be had in time, I/O error
+            "25006" | "25P03" | "55P03" | "58030" => Self::Unavailable(error),
+            // character_not_in_repertoire; texts are UTF-8 when they come here, so only U+0000 is left
+            "22021" => Self::ZeroCharacter(error),
             _ => match database.constraint() {
                 Some(name) => Self::Constraint { name: name.to_owned(), source: error },
                 None => Self::Refused(error),
@@ -85,6 +91,10 @@ impl From<DbError> for Fault {
                 Self::new(Kind::Aborted, Reason::Contended, message)
                     .retry_after(Duration::from_millis(100))
                     .because(error)
+            }
+            DbError::ZeroCharacter(_) => {
+                let message = "a text has the character U+0000, which cannot be stored or found";
+                Self::new(Kind::InvalidArgument, Reason::FieldsInvalid, message).because(error)
             }
             DbError::Constraint { .. } | DbError::Refused(_) => Self::internal(error),
         }

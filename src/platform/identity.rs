@@ -101,8 +101,10 @@ fn proof<B>(request: &Request<B>) -> Option<Proof> {
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .map(|token| Proof::Token(token_sha256(token.trim())));
+        .and_then(|value| value.split_once(' '))
+        // The scheme is case-insensitive (RFC 9110, 11.1).
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| Proof::Token(token_sha256(token.trim())));
     bearer.or_else(|| {
         let peer = request.extensions().get::<Peer>()?;
         peer.uri().map(|uri| Proof::Uri(uri.to_owned()))

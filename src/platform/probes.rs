@@ -19,34 +19,70 @@ use crate::platform::tasks::Tasks;
 /// Longest look at the database before a hub counts as not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The internal listener. It serves from before the schema is there until after the last call has ended.
+#[derive(Debug)]
+pub struct Internal {
+    address: SocketAddr,
+    health: Arc<Health>,
+    tasks: Tasks,
+}
+
 /// How the hub is.
 #[derive(Debug)]
-pub struct Health {
+struct Health {
     db: Db,
-    started: AtomicBool,
-    draining: AtomicBool,
+    /// Whether calls may be sent.
+    serving: AtomicBool,
+}
+
+impl Internal {
+    /// Serves `/livez`, `/startupz` and `/readyz` in the background. Nothing is ready until [`Internal::set_serving`].
+    ///
+    /// # Errors
+    ///
+    /// The listener has no address.
+    pub fn start(listener: TcpListener, db: Db) -> Result<Self, std::io::Error> {
+        let address = listener.local_addr()?;
+        let health = Arc::new(Health { db, serving: AtomicBool::new(false) });
+        let router = Router::new()
+            .route("/livez", get(|| async { "ok\n" }))
+            // The process has started when it answers; a schema that is still missing is waited for.
+            .route("/startupz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(Arc::clone(&health));
+        let tasks = Tasks::default();
+        let stopping = tasks.stopping();
+        drop(tasks.spawn(async move {
+            let served = axum::serve(listener, router)
+                .with_graceful_shutdown(async move { stopping.cancelled().await });
+            if let Err(error) = served.await {
+                tracing::warn!("the internal listener ended: {error}");
+            }
+        }));
+        Ok(Self { address, health, tasks })
+    }
+
+    /// Returns its address.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says whether calls may be sent.
+    pub fn set_serving(&self, serving: bool) {
+        self.health.serving.store(serving, Ordering::Relaxed);
+    }
+
+    /// Ends it; connections that stay open are cut off after a moment.
+    pub async fn stop(self) {
+        self.tasks.stop_within(Duration::from_secs(1)).await;
+    }
 }
 
 impl Health {
-    /// Returns the health of a hub that has not started yet.
-    #[must_use]
-    pub const fn new(db: Db) -> Self {
-        Self { db, started: AtomicBool::new(false), draining: AtomicBool::new(false) }
-    }
-
-    /// Says that the hub serves.
-    pub fn set_started(&self) {
-        self.started.store(true, Ordering::Relaxed);
-    }
-
-    /// Says that the hub takes no new calls.
-    pub fn set_draining(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
     async fn is_ready(&self) -> Result<(), String> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Err("the hub is shutting down".to_owned());
+        if !self.serving.load(Ordering::Relaxed) {
+            return Err("the hub is starting or shutting down".to_owned());
         }
         let look = async {
             let mut tx = self.db.read(&Permit::of_hub()).await?;
@@ -57,41 +93,6 @@ impl Health {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("the database does not answer".to_owned()),
         }
-    }
-}
-
-/// Serves `/livez`, `/startupz` and `/readyz` in the background.
-///
-/// # Errors
-///
-/// The listener has no address.
-pub fn serve(
-    listener: TcpListener,
-    health: Arc<Health>,
-    tasks: &Tasks,
-) -> Result<SocketAddr, std::io::Error> {
-    let address = listener.local_addr()?;
-    let router = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/startupz", get(startup))
-        .route("/readyz", get(ready))
-        .with_state(health);
-    let stopping = tasks.stopping();
-    drop(tasks.spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stopping.cancelled().await });
-        if let Err(error) = served.await {
-            tracing::warn!("the internal listener ended: {error}");
-        }
-    }));
-    Ok(address)
-}
-
-async fn startup(State(health): State<Arc<Health>>) -> (StatusCode, &'static str) {
-    if health.started.load(Ordering::Relaxed) {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
     }
 }
 

@@ -4,11 +4,16 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Write as _;
+use std::task::{Context, Poll};
 
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+use tower::{Layer, Service};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::kernel::fields::{Rule, Violation};
 
 /// `google.rpc.ErrorInfo.domain` of every failure.
 pub const DOMAIN: &str = "peshub";
@@ -42,6 +47,75 @@ fn code(kind: Kind) -> Code {
         Kind::DeadlineExceeded => Code::DeadlineExceeded,
         Kind::Unavailable => Code::Unavailable,
         Kind::Internal => Code::Internal,
+    }
+}
+
+/// Sees that whatever the transport refuses by itself, such as a message that cannot be read, is told as everything else is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExplainLayer;
+
+impl<S> Layer<S> for ExplainLayer {
+    type Service = Explain<S>;
+
+    fn layer(&self, inner: S) -> Explain<S> {
+        Explain { inner }
+    }
+}
+
+/// See [`ExplainLayer`].
+#[derive(Clone, Debug)]
+pub struct Explain<S> {
+    inner: S,
+}
+
+impl<S, B, A> Service<Request<B>> for Explain<S>
+where
+    S: Service<Request<B>, Response = Response<A>>,
+    S::Future: Send + 'static,
+    A: Default,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let answering = self.inner.call(request);
+        Box::pin(async move {
+            let response = answering.await?;
+            match Status::from_header_map(response.headers()).as_ref().and_then(explained) {
+                Some(fault) => Ok(of_fault(&fault).into_http()),
+                None => Ok(response),
+            }
+        })
+    }
+}
+
+/// Returns the fault that a status without details stands for: those that the hub made have some.
+fn explained(status: &Status) -> Option<Fault> {
+    if !status.details().is_empty() {
+        return None;
+    }
+    match status.code() {
+        Code::Internal | Code::InvalidArgument => {
+            let violation = Violation {
+                field: String::new(),
+                rule: Rule::Malformed,
+                expected: "a message of the contract".to_owned(),
+                given: String::new(),
+            };
+            let message = "the message cannot be read";
+            let fault = Fault::new(Kind::InvalidArgument, Reason::FieldsInvalid, message);
+            Some(Fault { violations: vec![violation], ..fault })
+        }
+        Code::OutOfRange | Code::ResourceExhausted => {
+            let message = "the message is larger than the hub takes";
+            Some(Fault::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message))
+        }
+        _ => None,
     }
 }
 

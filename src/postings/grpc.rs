@@ -279,10 +279,10 @@ fn page_size(asked: i32) -> i64 {
 /// Returns what a page token is bound to: the request without its page token.
 fn fingerprint(request: &pb::ListPostingsRequest) -> Bytes {
     let mut request = request.clone();
-    if let Some(paging) = &mut request.paging {
-        paging.page_token.clear();
-        paging.page_size = 0;
-    }
+    // Without a word about pages means the same as with an empty one.
+    let paging = request.paging.get_or_insert_default();
+    paging.page_token.clear();
+    paging.page_size = 0;
     request.encode_to_vec().into()
 }
 

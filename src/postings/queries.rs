@@ -14,6 +14,9 @@ use crate::postings::store::{self, held, read};
 use crate::postings::watch::{Start, Watches};
 use crate::postings::wire;
 
+/// Most bytes of a page: a client with the usual limit of 4 MiB a message must be able to read it.
+const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+
 /// Returns one posting's record, encoded.
 ///
 /// # Errors
@@ -60,6 +63,12 @@ pub async fn list(
     criteria.limit = criteria.limit.saturating_add(1);
     let mut tx = db.read(permit).await?;
     let mut rows = read::list(&mut tx, &criteria).await?;
+    let mut bytes = 0;
+    let fits = rows.iter().take_while(|row| {
+        bytes += row.header.len() + row.body.len();
+        bytes <= PAGE_BYTES_MAX
+    });
+    let page = page.min(fits.count().max(1));
     let more = rows.len() > page;
     rows.truncate(page);
     Ok((rows, more))

@@ -15,16 +15,20 @@
     clippy::disallowed_methods,
     clippy::too_many_lines,
     clippy::large_futures,
+    clippy::mem_forget,
     reason = "a test fails by panicking and may start tasks of its own; clippy's leave for tests does not reach their helpers"
 )]
 
 mod errors;
 mod feed;
 mod house;
-
+mod kill;
 mod local;
 mod permissions;
 mod postings;
+mod program;
 mod properties;
 mod raw;
+mod refusals;
+mod rules;
 mod support;

@@ -16,7 +16,7 @@ use peshub::pb::peshub::postings::v1::get_posting_request::Posting as Named;
 use peshub::pb::peshub::postings::v1::sync_postings_request::Message as Question;
 use peshub::pb::peshub::postings::v1::{
     AcknowledgeWatchRequest, BatchGetPostingsRequest, BatchUpsertPostingsRequest,
-    GetPostingRequest, ListHeldClosesRequest, ListPostingsRequest, PostingKey,
+    GetPostingRequest, ListHeldClosesRequest, ListPostingsRequest, PostingEvent, PostingKey,
     ResolveHeldClosesRequest, SyncPostingsRequest, WatchPostingsRequest, WorkMode,
 };
 use peshub::platform::pki::{DevelopmentCa, Identity, participant_uri};
@@ -26,7 +26,8 @@ use tonic::Code;
 
 use crate::raw::call;
 use crate::support::postings::{in_any_state, posting, upsert};
-use crate::support::watch::{Watcher, id, watching};
+use crate::support::sync::SyncStream;
+use crate::support::watch::{Watcher, id, told, watching};
 use crate::support::{Postings, TestHub, World, story, within};
 
 const NORTH: &str = "platform-north";
@@ -304,9 +305,9 @@ async fn visible(hub: &TestHub, who: &str, all: &[PostingKey]) -> Vec<String> {
     assert_eq!(batch.not_found.len(), all.len() - found.len());
     let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
     let (events, _) = watcher.snapshot().await;
-    let mut snapshot: Vec<_> = events.iter().map(id).collect();
-    snapshot.sort();
-    assert_eq!(snapshot, listed, "{who}: watch and list");
+    let mut seen: Vec<_> = events.iter().map(id).collect();
+    seen.sort();
+    assert_eq!(seen, listed, "{who}: watch and list");
     listed
 }
 
@@ -348,6 +349,35 @@ fn a_bureau_sees_its_subtree_and_a_platform_its_own() {
         platform-south: s-nation s-remote s-shenzhen s-stockholm
         platform-east:
         ");
+    });
+}
+
+#[test]
+fn a_posting_that_leaves_a_bureaus_divisions_is_gone_for_it() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let (mut stream, _) = SyncStream::open(&hub.connect(NORTH).await, NORTH).await;
+        stream.sync(1, &[upsert("p", posting("here", "330106"))]).await;
+        let mut xihu = hub.postings("bureau-xihu").await;
+        let mut shenzhen = hub.postings("bureau-shenzhen").await;
+        let mut from = Watcher::start(&xihu, watching(in_any_state())).await.unwrap();
+        let mut to = Watcher::start(&shenzhen, watching(in_any_state())).await.unwrap();
+        from.snapshot().await;
+        to.snapshot().await;
+        let moved = stream.sync(2, &[upsert("p", posting("there", "440305"))]).await;
+        let edited = stream.sync(3, &[upsert("p", posting("there still", "440305"))]).await;
+        assert!(moved.position < edited.position);
+        let told_to = |events: Vec<PostingEvent>| events.iter().map(told).collect::<Vec<_>>();
+        let (left, _) = from.up_to(edited.position).await;
+        assert_eq!(left[0].record.as_ref().unwrap().posting, None);
+        assert_eq!(told_to(left), ["LEFT p"]);
+        assert_eq!(told_to(to.up_to(edited.position).await.0), ["ENTERED p", "CHANGED p"]);
+        let key = PostingKey { source: NORTH.to_owned(), external_id: "p".to_owned() };
+        let posting = Some(Named::Key(key));
+        let request = GetPostingRequest { posting };
+        assert!(shenzhen.get_posting(request.clone()).await.is_ok());
+        let refusal = Refusal::of(&xihu.get_posting(request).await.unwrap_err());
+        assert_eq!((refusal.code, refusal.reason.as_str()), (Code::NotFound, "POSTING_NOT_FOUND"));
     });
 }
 

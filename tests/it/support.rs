@@ -25,7 +25,7 @@ use peshub::platform::pki::DevelopmentCa;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// Longest wait for anything that must come.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 pub(crate) type Postings = PostingServiceClient<peshub::client::connect::Transport>;
 
@@ -33,7 +33,7 @@ pub(crate) type Postings = PostingServiceClient<peshub::client::connect::Transpo
 pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(DEADLINE, future).await {
         Ok(output) => output,
-        Err(_) => panic!("{what} did not come within {DEADLINE:?}"),
+        Err(elapsed) => panic!("{what} did not come within {DEADLINE:?}: {elapsed}"),
     }
 }
 

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::kernel::ids::{Position, PostingId, Revision};
+use crate::pb::peshub::common::v1 as common;
 use crate::pb::peshub::postings::v1 as pb;
 use crate::postings::domain::{Close, Content};
 use crate::postings::finding::Verdict;
@@ -148,11 +149,32 @@ impl Prepared {
             closed: count(tally.closed),
             held: count(tally.held),
             rejected: count(tally.rejected),
-            verdicts: wire::verdicts(tally.verdicts.clone()),
+            verdicts: within_budget(wire::verdicts(tally.verdicts.clone())),
             replayed: false,
             validate_only: false,
         }
     }
+}
+
+/// Most bytes of an acknowledgement's findings: a client with the usual limit of 4 MiB a message must be able to read it, or
+/// its lane would never go on.
+const FINDINGS_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Returns verdicts of which those beyond [`FINDINGS_BYTES_MAX`] keep one finding, with its field and code alone.
+fn within_budget(mut verdicts: Vec<common::Verdict>) -> Vec<common::Verdict> {
+    let mut bytes = 0;
+    for verdict in &mut verdicts {
+        bytes += verdict.encoded_len();
+        if bytes > FINDINGS_BYTES_MAX {
+            verdict.findings.truncate(1);
+            for finding in &mut verdict.findings {
+                finding.expected.clear();
+                finding.given.clear();
+                finding.suggested.clear();
+            }
+        }
+    }
+    verdicts
 }
 
 /// A batch that is durable, or was before.

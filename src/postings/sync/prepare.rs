@@ -71,6 +71,14 @@ fn read_changes(changes: &[Bytes], now: OffsetDateTime) -> Vec<Read> {
     changes.iter().map(|bytes| wire::change(bytes.clone(), now)).collect()
 }
 
+/// The change of a posting that counts among several of one batch.
+#[derive(Clone, Copy)]
+struct Counting {
+    index: usize,
+    revision: Option<i64>,
+    digest: Option<Uuid>,
+}
+
 struct Decider {
     heads: HashMap<String, Head>,
     /// How many more closes may pass.
@@ -80,18 +88,24 @@ struct Decider {
 
 impl Decider {
     fn decide_all(&mut self, read: Vec<Read>) {
-        let mut last: HashMap<String, (usize, Option<Uuid>)> = HashMap::with_capacity(read.len());
+        // Of several changes of one posting the last one counts, but never one that its source calls older.
+        let mut counts: HashMap<String, Counting> = HashMap::with_capacity(read.len());
         for (index, change) in read.iter().enumerate() {
-            if let Ok(change) = change {
-                last.insert(change.external_id.clone(), (index, digest_of(change)));
+            let Ok(change) = change else { continue };
+            let known = counts.get(&change.external_id).and_then(|counting| counting.revision);
+            let is_older =
+                matches!((change.source_revision, known), (Some(new), Some(known)) if new < known);
+            if !is_older {
+                let (revision, digest) = (change.source_revision.or(known), digest_of(change));
+                counts.insert(change.external_id.clone(), Counting { index, revision, digest });
             }
         }
         for (index, change) in read.into_iter().enumerate() {
             match change {
                 Err((external_id, findings)) => self.reject(index, external_id, findings),
-                Ok(change) => match last.get(&change.external_id) {
-                    Some((later, digest)) if *later != index => {
-                        let same = digest_of(&change).is_some_and(|it| Some(it) == *digest);
+                Ok(change) => match counts.get(&change.external_id) {
+                    Some(counting) if counting.index != index => {
+                        let same = digest_of(&change).is_some_and(|it| Some(it) == counting.digest);
                         self.repeated(index, change.external_id, same);
                     }
                     _ => self.decide(index, change),
@@ -229,7 +243,8 @@ impl Decider {
             self.prepared.tally.unchanged += 1;
             return;
         }
-        let expected = "each id once in a batch; the later one counts";
+        let expected =
+            "each id once in a batch; the later one counts, unless its revision is lower";
         let finding = Finding::new("external_id", FindingCode::RepeatedInBatch, expected);
         self.reject(index, external_id, vec![finding]);
     }

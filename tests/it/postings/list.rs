@@ -1,523 +1,455 @@
-//! Lists: which postings, in which order, page by page; and single postings.
-
-use std::collections::BTreeSet;
+//! Reading postings without a watch: filters, pages, single ones.
 
 use peshub::client::error::Refusal;
 use peshub::pb::peshub::common::v1::OccupationScheme;
-use peshub::pb::peshub::postings::v1::get_posting_request::Posting as Named;
 use peshub::pb::peshub::postings::v1::{
-    BatchGetPostingsRequest, BatchUpsertPostingsRequest, EmploymentType, GetPostingRequest,
-    ListPostingsRequest, ListPostingsResponse, Paging, PayUnit, Posting, PostingChange,
-    PostingFilter, PostingKey, PostingOrder, PostingRecord, PostingState,
+    BatchGetPostingsRequest, EmploymentType, GetPostingRequest, ListPostingsRequest, Paging,
+    PayUnit, Posting, PostingChange, PostingFilter, PostingKey, PostingOrder, PostingRecord,
+    PostingState, Workplace, get_posting_request,
 };
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
+use tonic::Code;
 
 use crate::support::postings::{
     close, division, in_any_state, in_division, occupation, pay, posting, upsert,
 };
-use crate::support::{Postings, World, story, within};
+use crate::support::sync::SyncStream;
+use crate::support::{Postings, story, within};
 
 const NORTH: &str = "platform-north";
 const SOUTH: &str = "platform-south";
+const NATION: &str = "bureau-nation";
 
-async fn send(client: &Postings, source: &str, changes: Vec<PostingChange>) {
-    let expected = changes.len() as i32;
-    let source = source.to_owned();
-    let request =
-        BatchUpsertPostingsRequest { source, changes, ..BatchUpsertPostingsRequest::default() };
-    let answer = within("an answer", client.clone().batch_upsert_postings(request)).await.unwrap();
-    let answer = answer.into_inner().acknowledgement.unwrap();
-    assert_eq!(answer.created + answer.changed + answer.closed, expected, "{answer:?}");
+fn why(refusal: &Refusal) -> (Code, &str) {
+    (refusal.code, refusal.reason.as_str())
 }
 
 async fn page(
     client: &Postings,
-    request: &ListPostingsRequest,
-) -> Result<ListPostingsResponse, Refusal> {
-    let called = within("a page", client.clone().list_postings(request.clone())).await;
-    called.map(tonic::Response::into_inner).map_err(|status| Refusal::of(&status))
-}
-
-/// All ids of a list, page by page.
-async fn all(client: &Postings, request: &ListPostingsRequest, page_size: i32) -> Vec<String> {
-    let (mut request, mut ids) = (request.clone(), Vec::new());
-    let order = request.paging.as_ref().map_or(0, |paging| paging.order);
-    let mut page_token = String::new();
-    loop {
-        request.paging = Some(Paging { page_size, page_token, order });
-        let page = page(client, &request).await.unwrap();
-        assert!(page.records.len() <= page_size as usize);
-        ids.extend(page.records.iter().map(id));
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return ids;
-        }
-    }
+    request: ListPostingsRequest,
+) -> Result<(Vec<PostingRecord>, String), Refusal> {
+    let answer = within("a page", client.clone().list_postings(request)).await;
+    let answer = answer.map_err(|status| Refusal::of(&status))?.into_inner();
+    Ok((answer.records, answer.next_page_token))
 }
 
 fn id(record: &PostingRecord) -> String {
     record.key.as_ref().unwrap().external_id.clone()
 }
 
-/// The ids that a list has, in one line, in the order of their names.
-async fn matching(client: &Postings, request: ListPostingsRequest) -> String {
-    let mut ids = all(client, &request, 2).await;
-    ids.sort();
-    ids.join(" ")
+/// Ids without their order.
+async fn found(client: &Postings, request: ListPostingsRequest) -> Vec<String> {
+    let mut found = listed(client, request).await;
+    found.sort();
+    found
+}
+
+/// The ids of a list, in its order.
+async fn listed(client: &Postings, request: ListPostingsRequest) -> Vec<String> {
+    page(client, request).await.unwrap().0.iter().map(id).collect()
 }
 
 fn filtered(filter: PostingFilter) -> ListPostingsRequest {
     ListPostingsRequest { filter: Some(filter), ..ListPostingsRequest::default() }
 }
 
-fn with(title: &str, code: &str, edit: impl FnOnce(&mut Posting)) -> Posting {
-    let mut posting = posting(title, code);
+fn with(id: &str, code: &str, edit: impl FnOnce(&mut Posting)) -> PostingChange {
+    let mut posting = posting(&format!("Title of {id}"), code);
     edit(&mut posting);
-    posting
+    upsert(id, posting)
 }
 
-#[test]
-fn a_filter_lets_through_its_divisions_and_occupations_with_all_below() {
-    story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        let csco = |code: &'static str| {
-            move |it: &mut Posting| {
-                it.occupations = vec![occupation(OccupationScheme::Csco2022, code)];
-            }
-        };
-        let two_places = with("Two", "330106", |it| {
-            let place = posting("", "440305").workplaces[0].clone();
-            it.workplaces.push(place);
-        });
-        let esco = "http://data.europa.eu/esco/occupation/1";
-        send(
-            &client,
-            NORTH,
-            vec![
-                upsert("nation", posting("N", "CN")),
-                upsert("province", posting("P", "330000")),
-                upsert("city", posting("C", "330100")),
-                upsert("county", with("X", "330106", csco("6-06-03-01"))),
-                upsert("ningbo", with("N", "330200", csco("6-06-03-02"))),
-                upsert("two", two_places),
-                upsert(
-                    "sweden",
-                    with("S", "SE-AB", |it| {
-                        it.occupations = vec![
-                            occupation(OccupationScheme::Isco08, "2512"),
-                            occupation(OccupationScheme::Esco, esco),
-                        ];
-                    }),
-                ),
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    words.sort();
+    words
+}
+
+/// Some postings of two sources that differ in everything a list can ask for.
+async fn some_postings(hub: &crate::support::TestHub) {
+    let (mut north, _) = SyncStream::open(&hub.connect(NORTH).await, NORTH).await;
+    let works = |posting: &mut Posting, code: &str| {
+        posting.occupations = vec![occupation(OccupationScheme::Isco08, code)];
+    };
+    let paid = |posting: &mut Posting, min, max, unit, currency: &str| {
+        posting.pay = Some(pay(min, max, unit, currency));
+    };
+    north
+        .sync(
+            1,
+            &[
+                with("west", "330106", |it| {
+                    works(it, "2512");
+                    paid(it, 900_000, 1_000_000, PayUnit::Month, "CNY");
+                    it.employment_types = vec![EmploymentType::FullTime.into()];
+                }),
+                with("city", "330100", |it| {
+                    works(it, "25");
+                    paid(it, 5_000, 6_000, PayUnit::Hour, "CNY");
+                    it.employment_types =
+                        vec![EmploymentType::PartTime.into(), EmploymentType::Gig.into()];
+                }),
+                with("province", "330000", |it| {
+                    works(it, "5120");
+                    paid(it, 12_000_000, 13_000_000, PayUnit::Year, "CNY");
+                }),
+                with("closed", "330106", |_| {}),
+                with("two", "440305", |it| {
+                    let division = Some(division("330106"));
+                    it.workplaces.push(Workplace { division, ..Workplace::default() });
+                    paid(it, 10, 20, PayUnit::Piece, "CNY");
+                    "Größe & Söhne".clone_into(&mut it.employer.as_mut().unwrap().name);
+                }),
             ],
         )
         .await;
-        let check = async |filter: PostingFilter, expected: &str| {
-            assert_eq!(matching(&client, filtered(filter.clone())).await, expected, "{filter:?}");
-        };
-        check(in_division("CN"), "city county nation ningbo province two").await;
-        check(in_division("330000"), "city county ningbo province two").await;
-        check(in_division("330100"), "city county two").await;
-        check(in_division("330106"), "county two").await;
-        check(in_division("440300"), "two").await;
-        check(in_division("SE"), "sweden").await;
-        let both = PostingFilter {
-            divisions: vec![division("330200"), division("440300")],
-            ..PostingFilter::default()
-        };
-        check(both, "ningbo two").await;
-        let of = |scheme, code: &str| PostingFilter {
-            occupations: vec![occupation(scheme, code)],
-            ..PostingFilter::default()
-        };
-        check(of(OccupationScheme::Csco2022, "6-06-03-01"), "county").await;
-        check(of(OccupationScheme::Csco2022, "6-06-03"), "county ningbo").await;
-        check(of(OccupationScheme::Csco2022, "6"), "county ningbo").await;
-        check(of(OccupationScheme::Isco08, "25"), "sweden").await;
-        check(of(OccupationScheme::Isco08, "2511"), "").await;
-        check(of(OccupationScheme::Esco, esco), "sweden").await;
-        let neither = PostingFilter {
-            divisions: vec![division("440300")],
-            ..of(OccupationScheme::Csco2022, "6")
-        };
-        check(neither, "").await;
-        let refusal = page(&client, &filtered(in_division("999999"))).await.unwrap_err();
-        let fields: Vec<_> = refusal.violations.iter().map(|it| it.field.as_str()).collect();
-        assert_eq!(
-            (refusal.reason.as_str(), fields),
-            ("FIELDS_INVALID", vec!["filter.divisions[0].code"])
-        );
-    });
+    north.sync(2, &[close("closed")]).await;
+    let (mut south, _) = SyncStream::open(&hub.connect(SOUTH).await, SOUTH).await;
+    south
+        .sync(
+            1,
+            &[
+                with("south", "440305", |it| {
+                    paid(it, 40_000, 40_000, PayUnit::Day, "CNY");
+                    "Bäcker 100% (m/w/d)".clone_into(&mut it.title);
+                }),
+                with("sweden", "SE-AB", |it| {
+                    paid(it, 900_000, 1_000_000, PayUnit::Month, "SEK");
+                }),
+            ],
+        )
+        .await;
 }
 
 #[test]
-fn a_filter_lets_through_its_kinds_of_employment_sources_and_states() {
+fn a_list_holds_what_meets_every_criterion() {
     story(async |world| {
         let hub = world.hub().await;
-        let (north, south) = (hub.postings(NORTH).await, hub.postings(SOUTH).await);
-        let kinds = |kinds: &'static [EmploymentType]| {
-            move |it: &mut Posting| {
-                it.employment_types = kinds.iter().map(|kind| (*kind).into()).collect();
-            }
+        some_postings(&hub).await;
+        let client = hub.postings(NATION).await;
+        let check = async |request: ListPostingsRequest, expected: &str| {
+            let said = format!("{request:?}");
+            assert_eq!(found(&client, request).await, words(expected), "{said}");
         };
-        let (full, gig) = (EmploymentType::FullTime, EmploymentType::Gig);
-        send(
-            &north,
-            NORTH,
-            vec![
-                upsert("full", with("F", "330106", kinds(&[EmploymentType::FullTime]))),
-                upsert(
-                    "both",
-                    with("B", "330106", kinds(&[EmploymentType::FullTime, EmploymentType::Gig])),
-                ),
-                upsert("none", posting("N", "330106")),
-                upsert("closed", with("C", "330106", kinds(&[EmploymentType::Gig]))),
-            ],
-        )
-        .await;
-        send(&north, NORTH, vec![close("closed")]).await;
-        send(&south, SOUTH, vec![upsert("south", posting("S", "330106"))]).await;
-        let client = hub.postings("bureau-xihu").await;
-        let check = async |filter: PostingFilter, expected: &str| {
-            assert_eq!(matching(&client, filtered(filter.clone())).await, expected, "{filter:?}");
+        check(filtered(PostingFilter::default()), "west city province two south").await;
+        check(filtered(in_any_state()), "west city province closed two south").await;
+        let state = |state: PostingState| PostingFilter {
+            states: vec![state.into()],
+            ..PostingFilter::default()
         };
-        let employed = |kinds: &[EmploymentType]| PostingFilter {
+        check(filtered(state(PostingState::Closed)), "closed").await;
+        check(filtered(state(PostingState::Open)), "west city province two south").await;
+
+        check(filtered(in_division("CN")), "west city province two south").await;
+        check(filtered(in_division("330000")), "west city province two").await;
+        check(filtered(in_division("330100")), "west city two").await;
+        check(filtered(in_division("330106")), "west two").await;
+        check(filtered(in_division("440300")), "two south").await;
+        check(filtered(in_division("SE")), "").await;
+        // A retired code stands for what took its place, and so does the other scheme's code.
+        check(filtered(in_division("CN-ZJ")), "west city province two").await;
+        let either = PostingFilter {
+            divisions: vec![division("330106"), division("440305")],
+            ..PostingFilter::default()
+        };
+        check(filtered(either), "west two south").await;
+
+        let works = |code: &str| PostingFilter {
+            occupations: vec![occupation(OccupationScheme::Isco08, code)],
+            ..PostingFilter::default()
+        };
+        check(filtered(works("2512")), "west").await;
+        check(filtered(works("25")), "west city").await;
+        check(filtered(works("2")), "west city").await;
+        check(filtered(works("5")), "province").await;
+
+        let kinds = |kinds: &[EmploymentType]| PostingFilter {
             employment_types: kinds.iter().map(|kind| (*kind).into()).collect(),
             ..PostingFilter::default()
         };
-        check(PostingFilter::default(), "both full none south").await;
-        check(employed(&[full]), "both full").await;
-        check(employed(&[gig]), "both").await;
-        check(employed(&[gig, full]), "both full").await;
-        check(PostingFilter { states: in_any_state().states, ..employed(&[gig]) }, "both closed")
-            .await;
-        let closed =
-            PostingFilter { states: vec![PostingState::Closed.into()], ..PostingFilter::default() };
-        check(closed, "closed").await;
+        check(filtered(kinds(&[EmploymentType::FullTime])), "west").await;
+        check(filtered(kinds(&[EmploymentType::FullTime, EmploymentType::Gig])), "west city").await;
+
         let from = |sources: &[&str]| PostingFilter {
-            sources: sources.iter().map(|name| (*name).to_owned()).collect(),
+            sources: sources.iter().map(|source| (*source).to_owned()).collect(),
             ..PostingFilter::default()
         };
-        check(from(&[SOUTH]), "south").await;
-        check(from(&[SOUTH, NORTH]), "both full none south").await;
-        check(from(&["no-such-source"]), "").await;
+        check(filtered(from(&[SOUTH])), "south").await;
+        check(filtered(from(&["nowhere"])), "").await;
+        let several = PostingFilter { sources: vec![NORTH.to_owned()], ..in_division("440300") };
+        check(filtered(several), "two").await;
     });
 }
 
 #[test]
-fn pay_is_compared_by_the_month_in_its_own_currency() {
+fn pay_is_compared_by_the_month_and_in_one_currency() {
     story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        let paid = |id: &str, min, max, unit, currency: &str| {
-            let pay = pay(min, max, unit, currency);
-            upsert(id, with(id, "330106", |it| it.pay = Some(pay)))
-        };
-        let mut open_ended = paid("from-10000", 0, 0, PayUnit::Month, "CNY");
-        let Some(peshub::pb::peshub::postings::v1::posting_change::Change::Upsert(it)) =
-            &mut open_ended.change
-        else {
-            panic!("not an upsert")
-        };
-        let pay = it.pay.as_mut().unwrap();
-        (pay.min_minor, pay.max_minor) = (Some(1_000_000), None);
-        // A month is 174 hours, 21.75 days, 52/12 weeks, 1/12 year.
-        send(
-            &client,
-            NORTH,
-            vec![
-                paid("hour-50", 5_000, 5_000, PayUnit::Hour, "CNY"),
-                paid("day-400", 40_000, 40_000, PayUnit::Day, "CNY"),
-                paid("week-1200", 120_000, 120_000, PayUnit::Week, "CNY"),
-                paid("month-5000-8000", 500_000, 800_000, PayUnit::Month, "CNY"),
-                paid("year-120000", 12_000_000, 12_000_000, PayUnit::Year, "CNY"),
-                paid("piece", 1, 2, PayUnit::Piece, "CNY"),
-                paid("krona", 3_000_000, 3_000_000, PayUnit::Month, "SEK"),
-                open_ended,
-                upsert("unsaid", posting("unsaid", "330106")),
-            ],
-        )
-        .await;
-        let check = async |min: Option<i64>, max: Option<i64>, expected: &str| {
+        let hub = world.hub().await;
+        some_postings(&hub).await;
+        let client = hub.postings(NATION).await;
+        let check = async |min: Option<i64>, max: Option<i64>, currency: &str, expected: &str| {
             let request = ListPostingsRequest {
                 pay_month_minor_min: min,
                 pay_month_minor_max: max,
-                pay_currency: "CNY".to_owned(),
+                pay_currency: currency.to_owned(),
                 ..ListPostingsRequest::default()
             };
-            assert_eq!(matching(&client, request).await, expected, "{min:?} to {max:?}");
+            assert_eq!(found(&client, request).await, words(expected), "{min:?} {max:?}");
         };
-        check(Some(0), None, "day-400 from-10000 hour-50 month-5000-8000 week-1200 year-120000")
-            .await;
-        check(Some(870_000), None, "day-400 from-10000 hour-50 year-120000").await;
-        check(Some(870_001), None, "from-10000 year-120000").await;
-        check(Some(520_000), Some(520_000), "month-5000-8000 week-1200").await;
-        check(None, Some(519_999), "month-5000-8000").await;
-        check(None, Some(499_999), "").await;
-        check(Some(1_000_000), Some(1_000_000), "from-10000 year-120000").await;
-        check(Some(1_000_001), None, "").await;
-        let mut request = ListPostingsRequest {
+        // 50 to 60 an hour are 8,700 to 10,440 a month; 400 a day are 8,700; 120,000 a year are 10,000.
+        check(Some(0), None, "CNY", "west city province south").await;
+        check(Some(1_000_000), None, "CNY", "west city province").await;
+        check(Some(1_044_000), None, "CNY", "city province").await;
+        check(Some(1_044_001), None, "CNY", "province").await;
+        check(None, Some(870_000), "CNY", "city south").await;
+        check(None, Some(869_999), "CNY", "").await;
+        check(Some(880_000), Some(950_000), "CNY", "west city").await;
+        check(Some(0), None, "SEK", "").await;
+        let abroad = hub.postings("bureau-sweden").await;
+        let request = ListPostingsRequest {
             pay_month_minor_min: Some(1),
             pay_currency: "SEK".to_owned(),
             ..ListPostingsRequest::default()
         };
-        assert_eq!(matching(&client, request.clone()).await, "krona");
-        request.pay_currency.clear();
-        let refusal = page(&client, &request).await.unwrap_err();
+        assert_eq!(listed(&abroad, request).await, ["sweden"]);
+        let without =
+            ListPostingsRequest { pay_month_minor_min: Some(1), ..ListPostingsRequest::default() };
+        let refusal = page(&client, without).await.unwrap_err();
+        assert_eq!(why(&refusal), (Code::InvalidArgument, "FIELDS_INVALID"));
         assert_eq!(refusal.violations[0].field, "pay_currency");
     });
 }
 
 #[test]
-fn a_text_is_found_in_title_and_employer_whatever_its_case_and_never_as_a_pattern() {
-    story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        let employer = with("Cook", "330106", |it| {
-            it.employer.as_mut().unwrap().name = "ÖSTRA Gården".to_owned();
-        });
-        send(
-            &client,
-            NORTH,
-            vec![
-                upsert("welder", posting("Welder 100% MIG_MAG", "330106")),
-                upsert("other", posting("Welder 100 MIG-MAG", "330106")),
-                upsert("bee", posting("养蜂员", "330106")),
-                upsert("cook", employer),
-            ],
-        )
-        .await;
-        let check = async |text: &str, expected: &str| {
-            let request =
-                ListPostingsRequest { text: text.to_owned(), ..ListPostingsRequest::default() };
-            assert_eq!(matching(&client, request).await, expected, "{text}");
-        };
-        check("WELDER", "other welder").await;
-        check("100%", "welder").await;
-        check("mig_mag", "welder").await;
-        check("蜂", "bee").await;
-        check("östra GÅRDEN", "cook").await;
-        check("' OR true --", "").await;
-        check("\\", "").await;
-        check("westlake", "bee other welder").await;
-    });
-}
-
-#[test]
-fn what_changed_since_a_time_is_told_to_the_microsecond() {
-    story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        for name in ["a", "b", "c"] {
-            send(&client, NORTH, vec![upsert(name, posting(name, "330106"))]).await;
-        }
-        send(&client, NORTH, vec![upsert("a", posting("again", "330106"))]).await;
-        let records = page(&client, &ListPostingsRequest::default()).await.unwrap().records;
-        for record in &records {
-            let since = record.updated_at.unwrap();
-            let expected = records.iter().filter(|it| {
-                let at = it.updated_at.unwrap();
-                (at.seconds, at.nanos) >= (since.seconds, since.nanos)
-            });
-            let mut expected: Vec<_> = expected.map(id).collect();
-            expected.sort();
-            let mut request = ListPostingsRequest {
-                updated_since: Some(since),
-                ..ListPostingsRequest::default()
-            };
-            assert_eq!(matching(&client, request.clone()).await, expected.join(" "));
-            request.updated_since.as_mut().unwrap().nanos += 1_000;
-            let later = expected.iter().filter(|it| **it != id(record)).cloned();
-            assert_eq!(matching(&client, request).await, later.collect::<Vec<_>>().join(" "));
-        }
-    });
-}
-
-#[test]
-fn lists_are_in_the_order_of_arrival_or_of_the_last_change() {
-    story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        for name in ["a", "b", "c", "d", "e"] {
-            send(&client, NORTH, vec![upsert(name, posting(name, "330106"))]).await;
-        }
-        for name in ["b", "d", "a"] {
-            send(&client, NORTH, vec![upsert(name, posting("new", "330106"))]).await;
-        }
-        let mut request = ListPostingsRequest::default();
-        assert_eq!(all(&client, &request, 2).await, ["a", "b", "c", "d", "e"]);
-        let order = PostingOrder::UpdatedDesc.into();
-        request.paging = Some(Paging { order, ..Paging::default() });
-        assert_eq!(all(&client, &request, 2).await, ["a", "d", "b", "e", "c"]);
-        assert_eq!(all(&client, &request, 5).await, ["a", "d", "b", "e", "c"]);
-        // Postings of one batch have one time; no page may lose any of them.
-        let batch = (0..25).map(|index| {
-            let name = format!("x{index:02}");
-            upsert(&name, posting(&name, "330106"))
-        });
-        send(&client, NORTH, batch.collect()).await;
-        let listed = all(&client, &request, 7).await;
-        assert_eq!(listed.len(), 30);
-        assert_eq!(listed.iter().collect::<BTreeSet<_>>().len(), 30);
-        assert_eq!(listed[25..], ["a", "d", "b", "e", "c"]);
-    });
-}
-
-#[test]
-fn a_list_without_content_has_everything_else() {
-    story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        send(&client, NORTH, vec![upsert("a", posting("A", "330106"))]).await;
-        let mut request = ListPostingsRequest::default();
-        let full = page(&client, &request).await.unwrap().records.remove(0);
-        request.omit_content = true;
-        let light = page(&client, &request).await.unwrap().records.remove(0);
-        assert!(full.posting.is_some());
-        assert_eq!(light, PostingRecord { posting: None, ..full });
-    });
-}
-
-async fn insert(world: &World, stop: &std::sync::atomic::AtomicBool) -> usize {
-    let client = world.hub().await.postings(NORTH).await;
-    let mut inserted = 0;
-    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-        let fresh = (0..10).map(|index| {
-            let name = format!("new-{inserted:03}-{index}");
-            upsert(&name, posting(&name, "330106"))
-        });
-        send(&client, NORTH, fresh.collect()).await;
-        inserted += 1;
-    }
-    inserted
-}
-
-#[test]
-fn a_list_is_complete_and_has_nothing_twice_while_others_write() {
-    story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        let mut expected = BTreeSet::new();
-        for batch in 0..3 {
-            let names = (0..100).map(|index| format!("old-{batch}-{index:03}"));
-            let names: Vec<_> = names.collect();
-            send(
-                &client,
-                NORTH,
-                names.iter().map(|it| upsert(it, posting(it, "330106"))).collect(),
-            )
-            .await;
-            expected.extend(names);
-        }
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        let read = async {
-            for order in [PostingOrder::Unspecified, PostingOrder::UpdatedDesc] {
-                let paging = Some(Paging { order: order.into(), ..Paging::default() });
-                let request = ListPostingsRequest { paging, ..ListPostingsRequest::default() };
-                for page_size in [7, 50] {
-                    let listed = all(&client, &request, page_size).await;
-                    let set: BTreeSet<_> = listed.iter().cloned().collect();
-                    assert_eq!(set.len(), listed.len(), "something came twice");
-                    assert!(set.is_superset(&expected), "something is missing");
-                }
-            }
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        };
-        let (inserted, ()) = tokio::join!(insert(world, &stop), read);
-        assert!(inserted > 0);
-        let listed = all(&client, &ListPostingsRequest::default(), 1_000).await;
-        assert_eq!(listed.len(), 300 + 10 * inserted);
-    });
-}
-
-#[test]
-fn a_page_token_is_good_for_its_own_request_and_as_it_was_made() {
+fn text_is_found_in_title_and_employer_without_regard_to_case() {
     story(async |world| {
         let hub = world.hub().await;
-        let client = hub.postings(NORTH).await;
-        let names: Vec<_> = (0..20).map(|index| format!("p{index:02}")).collect();
-        send(&client, NORTH, names.iter().map(|it| upsert(it, posting(it, "330106"))).collect())
-            .await;
-        let paging = Paging { page_size: 5, ..Paging::default() };
-        let first = ListPostingsRequest { paging: Some(paging), ..filtered(in_division("330106")) };
-        let token = page(&client, &first).await.unwrap().next_page_token;
-        let again = |request: &ListPostingsRequest, page_token: &str, page_size: i32| {
-            let paging = request.paging.clone().unwrap_or_default();
-            let page_token = page_token.to_owned();
-            let paging = Paging { page_token, page_size, ..paging };
-            ListPostingsRequest { paging: Some(paging), ..request.clone() }
-        };
-        // The size of a page may change, and another hub over the same database goes on as well.
-        let other = world.hub().await.postings(NORTH).await;
-        for client in [&client, &other] {
-            let second = page(client, &again(&first, &token, 3)).await.unwrap().records;
-            assert_eq!(second.iter().map(id).collect::<Vec<_>>(), ["p05", "p06", "p07"]);
-        }
-        let newest = Paging { order: PostingOrder::UpdatedDesc.into(), ..Paging::default() };
-        let others = [
-            ListPostingsRequest::default(),
-            filtered(in_division("330100")),
-            ListPostingsRequest { text: "p".to_owned(), ..first.clone() },
-            ListPostingsRequest { paging: Some(newest), ..first.clone() },
-            ListPostingsRequest { omit_content: true, ..first.clone() },
+        some_postings(&hub).await;
+        let client = hub.postings(NATION).await;
+        let cases = [
+            ("title OF west", "west"),
+            ("GRÖSSE", ""),
+            ("größe & s", "two"),
+            ("SÖHNE", "two"),
+            ("100%", "south"),
+            ("%", "south"),
+            ("_", ""),
+            ("'; DROP TABLE posting", ""),
+            ("westlake", "west city province south"),
         ];
-        for request in &others {
-            let refusal = page(&client, &again(request, &token, 5)).await.unwrap_err();
-            assert_eq!(refusal.reason, "PAGE_TOKEN_INVALID", "{request:?}");
-        }
-        let mut rng = StdRng::seed_from_u64(7);
-        for _ in 0..50 {
-            let mut forged: Vec<char> = token.chars().collect();
-            let at = rng.random_range(0..forged.len() - 1);
-            forged[at] = if forged[at] == 'A' { 'B' } else { 'A' };
-            let forged: String = forged.into_iter().collect();
-            let refusal = page(&client, &again(&first, &forged, 5)).await.unwrap_err();
-            assert_eq!(refusal.reason, "PAGE_TOKEN_INVALID", "{forged}");
-        }
-        for forged in ["A", "====", "not base64!", &token[1..], &format!("{token}AAAA")] {
-            let refusal = page(&client, &again(&first, forged, 5)).await.unwrap_err();
-            assert_eq!(refusal.reason, "PAGE_TOKEN_INVALID", "{forged}");
+        for (text, expected) in cases {
+            let request =
+                ListPostingsRequest { text: text.to_owned(), ..ListPostingsRequest::default() };
+            assert_eq!(found(&client, request).await, words(expected), "{text}");
         }
     });
 }
 
 #[test]
-fn postings_are_found_by_name_and_by_key_in_the_order_asked_for() {
+fn updated_since_is_the_hubs_time_and_includes_the_instant() {
     story(async |world| {
-        let client = world.hub().await.postings(NORTH).await;
-        let names = ["a", "b", "c"];
-        send(&client, NORTH, names.map(|it| upsert(it, posting(it, "330106"))).to_vec()).await;
-        send(&client, NORTH, vec![close("b")]).await;
-        let key = |external_id: &str| PostingKey {
-            source: NORTH.to_owned(),
-            external_id: external_id.to_owned(),
+        let hub = world.hub().await;
+        some_postings(&hub).await;
+        let client = hub.postings(NATION).await;
+        let (all, _) = page(&client, filtered(in_any_state())).await.unwrap();
+        let closed = all.iter().find(|record| id(record) == "closed").unwrap();
+        let at = closed.updated_at.unwrap();
+        assert!(at.seconds > closed.created_at.unwrap().seconds - 1);
+        let since = |nanos| ListPostingsRequest {
+            updated_since: Some(prost_types::Timestamp { nanos, ..at }),
+            ..filtered(in_any_state())
         };
-        let get = async |named: Named| {
-            let request = GetPostingRequest { posting: Some(named) };
-            let called = within("an answer", client.clone().get_posting(request)).await;
-            called.map(|it| it.into_inner().record.unwrap()).map_err(|it| Refusal::of(&it).reason)
-        };
-        let record = get(Named::Key(key("b"))).await.unwrap();
-        assert_eq!((record.state(), record.revision), (PostingState::Closed, 2));
-        assert_eq!(record.etag, "\"2\"");
-        assert_eq!(record.posting.as_ref().unwrap().title, "b");
-        assert_eq!(get(Named::Name(record.name.clone())).await, Ok(record));
-        for name in [
-            "postings/0",
-            "postings/-1",
-            "postings/+1",
-            "postings/x",
-            "b",
-            "",
-            "postings/99999999999999999999",
-        ] {
-            let reason = get(Named::Name(name.to_owned())).await.unwrap_err();
-            assert_eq!(reason, "POSTING_NOT_FOUND", "{name}");
+        assert_eq!(listed(&client, since(at.nanos)).await, ["closed", "south"]);
+        if at.nanos < 999_999_000 {
+            assert_eq!(listed(&client, since(at.nanos + 1_000)).await, ["south"]);
         }
-        let keys: Vec<_> = ["c", "no", "a", "b", "a"].map(key).to_vec();
-        let request = BatchGetPostingsRequest { keys };
-        let answer = client.clone().batch_get_postings(request).await.unwrap().into_inner();
-        assert_eq!(answer.records.iter().map(id).collect::<Vec<_>>(), ["c", "a", "b", "a"]);
-        assert_eq!(answer.not_found, [key("no")]);
-        for keys in [vec![], vec![key("a"); 101]] {
-            let request = BatchGetPostingsRequest { keys };
-            let status = client.clone().batch_get_postings(request).await.unwrap_err();
-            assert_eq!(Refusal::of(&status).reason, "FIELDS_INVALID");
+        let never = ListPostingsRequest {
+            updated_since: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
+            ..ListPostingsRequest::default()
+        };
+        let refusal = page(&client, never).await.unwrap_err();
+        assert_eq!(why(&refusal), (Code::InvalidArgument, "FIELDS_INVALID"));
+        assert_eq!(refusal.violations[0].field, "updated_since");
+    });
+}
+
+fn paged(page_size: i32, page_token: &str, order: PostingOrder) -> ListPostingsRequest {
+    let page_token = page_token.to_owned();
+    let paging = Paging { page_size, page_token, order: order.into() };
+    ListPostingsRequest { paging: Some(paging), ..filtered(in_division("330000")) }
+}
+
+#[test]
+fn pages_are_complete_and_without_repeats_while_others_write() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let (mut stream, _) = SyncStream::open(&hub.connect(NORTH).await, NORTH).await;
+        let mut batch = 0;
+        let mut write = async |ids: &[usize], title: &str| {
+            batch += 1;
+            let change = |n: &usize| upsert(&format!("p{n:03}"), posting(title, "330106"));
+            stream.sync(batch, &ids.iter().map(change).collect::<Vec<_>>()).await;
+        };
+        // Postings of one batch have one time, so the order by time needs more than the time.
+        write(&(0..30).collect::<Vec<_>>(), "one").await;
+        write(&(30..57).collect::<Vec<_>>(), "two").await;
+        write(&[3, 40], "three").await;
+        let client = hub.postings(NATION).await;
+        for order in [PostingOrder::Unspecified, PostingOrder::UpdatedDesc] {
+            let whole = listed(&client, paged(1_000, "", order)).await;
+            assert_eq!(whole.len(), 57);
+            let (mut pieces, mut token) = (Vec::new(), String::new());
+            for size in [1, 7, 10].into_iter().cycle() {
+                let (records, next) = page(&client, paged(size, &token, order)).await.unwrap();
+                assert!(records.len() <= size as usize);
+                pieces.extend(records.iter().map(id));
+                token = next;
+                if token.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!(pieces, whole);
+        }
+        let newest = listed(&client, paged(4, "", PostingOrder::UpdatedDesc)).await;
+        assert_eq!(newest[..2], ["p040", "p003"]);
+
+        // What comes or changes in between neither repeats nor hides anything in the order of numbers.
+        let order = PostingOrder::Unspecified;
+        let (first, token) = page(&client, paged(20, "", order)).await.unwrap();
+        write(&[0, 19, 20, 56, 100, 101], "in between").await;
+        let (second, token) = page(&client, paged(30, &token, order)).await.unwrap();
+        let (third, last) = page(&client, paged(30, &token, order)).await.unwrap();
+        assert_eq!(last, "");
+        let all: Vec<String> = [first, second, third].concat().iter().map(id).collect();
+        let expected: Vec<String> = (0..57).chain([100, 101]).map(|n| format!("p{n:03}")).collect();
+        assert_eq!(all, expected);
+    });
+}
+
+#[test]
+fn a_page_token_belongs_to_its_request() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let (mut stream, _) = SyncStream::open(&hub.connect(NORTH).await, NORTH).await;
+        let change = |n| upsert(&format!("p{n:03}"), posting("one", "330106"));
+        stream.sync(1, &(0..9).map(change).collect::<Vec<_>>()).await;
+        let client = hub.postings(NATION).await;
+        let request = paged(4, "", PostingOrder::Unspecified);
+        let (_, token) = page(&client, request.clone()).await.unwrap();
+        let go_on = |token: &str| paged(4, token, PostingOrder::Unspecified);
+        assert_eq!(listed(&client, go_on(&token)).await, ["p004", "p005", "p006", "p007"]);
+        // A request that says nothing about pages has pages, too.
+        let mut plain = paged(0, "", PostingOrder::Unspecified);
+        plain.paging = None;
+        let many = |n| upsert(&format!("q{n:03}"), posting("many", "330106"));
+        stream.sync(2, &(0..100).map(many).collect::<Vec<_>>()).await;
+        let (records, next) = page(&client, plain).await.unwrap();
+        assert_eq!(records.len(), 100);
+        let rest = page(&client, paged(0, &next, PostingOrder::Unspecified)).await.unwrap();
+        assert_eq!(rest.0.len(), 9);
+
+        let invalid = (Code::InvalidArgument, "PAGE_TOKEN_INVALID");
+        let others = [
+            paged(4, &token, PostingOrder::UpdatedDesc),
+            ListPostingsRequest { text: "one".to_owned(), ..go_on(&token) },
+            ListPostingsRequest { filter: Some(in_division("330100")), ..go_on(&token) },
+            ListPostingsRequest { filter: None, ..go_on(&token) },
+            ListPostingsRequest { omit_content: true, ..go_on(&token) },
+            go_on("made up"),
+            go_on(&token[1..]),
+            go_on(&format!("{token}AA")),
+        ];
+        for other in others {
+            assert_eq!(why(&page(&client, other.clone()).await.unwrap_err()), invalid, "{other:?}");
+        }
+        for index in 0..token.len() {
+            let mut forged = token.clone().into_bytes();
+            forged[index] = if forged[index] == b'A' { b'B' } else { b'A' };
+            let forged = String::from_utf8(forged).unwrap();
+            assert_eq!(why(&page(&client, go_on(&forged)).await.unwrap_err()), invalid, "{forged}");
+        }
+        // Another replica takes it.
+        let there = world.hub().await.postings(NATION).await;
+        assert_eq!(listed(&there, go_on(&token)).await, ["p004", "p005", "p006", "p007"]);
+    });
+}
+
+#[test]
+fn codes_that_a_filter_names_must_be_known() {
+    story(async |world| {
+        let client = world.hub().await.postings(NATION).await;
+        let filter = PostingFilter {
+            divisions: vec![division("330106"), division("999999"), division("SE-ZZ")],
+            occupations: vec![occupation(OccupationScheme::Isco08, "9999")],
+            ..PostingFilter::default()
+        };
+        let refusal = page(&client, filtered(filter)).await.unwrap_err();
+        assert_eq!(why(&refusal), (Code::InvalidArgument, "FIELDS_INVALID"));
+        let fields: Vec<&str> = refusal.violations.iter().map(|it| it.field.as_str()).collect();
+        let expected =
+            ["filter.divisions[1].code", "filter.divisions[2].code", "filter.occupations[0].code"];
+        assert_eq!(fields, expected);
+    });
+}
+
+#[test]
+fn an_overview_leaves_the_content_out() {
+    story(async |world| {
+        let hub = world.hub().await;
+        some_postings(&hub).await;
+        let client = hub.postings(NATION).await;
+        let full = page(&client, filtered(in_any_state())).await.unwrap().0;
+        let light = ListPostingsRequest { omit_content: true, ..filtered(in_any_state()) };
+        let light = page(&client, light).await.unwrap().0;
+        assert!(full.iter().all(|record| record.posting.is_some()));
+        let without = |record: &PostingRecord| PostingRecord { posting: None, ..record.clone() };
+        assert_eq!(light, full.iter().map(without).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_posting_is_found_by_its_name_and_by_its_sources_words() {
+    story(async |world| {
+        let hub = world.hub().await;
+        some_postings(&hub).await;
+        let mut client = hub.postings(NATION).await;
+        let (listed, _) = page(&client, filtered(in_any_state())).await.unwrap();
+        let get = async |posting: get_posting_request::Posting| {
+            let request = GetPostingRequest { posting: Some(posting) };
+            let answer = client.clone().get_posting(request).await;
+            answer.map(|it| it.into_inner().record.unwrap()).map_err(|status| Refusal::of(&status))
+        };
+        for record in &listed {
+            let by_key = get_posting_request::Posting::Key(record.key.clone().unwrap());
+            assert_eq!(get(by_key).await.as_ref(), Ok(record));
+            let by_name = get_posting_request::Posting::Name(record.name.clone());
+            assert_eq!(get(by_name).await.as_ref(), Ok(record));
+            assert_eq!(record.etag, format!("\"{}\"", record.revision));
+        }
+        let not_found = (Code::NotFound, "POSTING_NOT_FOUND");
+        for name in ["postings/0", "postings/+1", "postings/x", "postings/", "1", ""] {
+            let by_name = get_posting_request::Posting::Name(name.to_owned());
+            assert_eq!(why(&get(by_name).await.unwrap_err()), not_found, "{name}");
+        }
+        let key = |source: &str, id: &str| PostingKey {
+            source: source.to_owned(),
+            external_id: id.to_owned(),
+        };
+        let keys = vec![
+            key(SOUTH, "south"),
+            key(NORTH, "nobody"),
+            key(NORTH, "west"),
+            key(SOUTH, "sweden"),
+            key(SOUTH, "south"),
+        ];
+        let request = BatchGetPostingsRequest { keys: keys.clone() };
+        let answer = client.batch_get_postings(request).await.unwrap().into_inner();
+        let found: Vec<String> = answer.records.iter().map(id).collect();
+        assert_eq!(found, ["south", "west", "south"]);
+        assert_eq!(answer.not_found, [keys[1].clone(), keys[3].clone()]);
+        for count in [0, 101] {
+            let request = BatchGetPostingsRequest { keys: vec![keys[0].clone(); count] };
+            let refusal = Refusal::of(&client.batch_get_postings(request).await.unwrap_err());
+            assert_eq!(why(&refusal), (Code::InvalidArgument, "FIELDS_INVALID"));
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Somebody who writes postings at random and knows what must be there afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peshub::pb::peshub::postings::v1::{PostingChange, PostingState};
 use rand::rngs::StdRng;
@@ -28,6 +28,7 @@ pub(crate) struct Author {
     prefix: String,
     wrote: u64,
     closes: usize,
+    ids: Vec<String>,
     /// By external id.
     pub(crate) expected: BTreeMap<String, Expected>,
 }
@@ -36,17 +37,19 @@ impl Author {
     pub(crate) fn new(seed: u64, prefix: &str) -> Self {
         let rng = StdRng::seed_from_u64(seed);
         let prefix = prefix.to_owned();
-        Self { rng, prefix, wrote: 0, closes: 0, expected: BTreeMap::new() }
+        Self { rng, prefix, wrote: 0, closes: 0, ids: Vec::new(), expected: BTreeMap::new() }
     }
 
     /// Writes a batch: new postings, edits, moves, closes, and closed ones that are opened again.
     pub(crate) fn batch(&mut self, size: usize) -> Vec<PostingChange> {
-        let mut ids: Vec<String> = self.expected.keys().cloned().collect();
+        let mut taken = BTreeSet::new();
+        let known = self.ids.len();
         let mut batch = Vec::new();
         for _ in 0..size {
-            let known = (!ids.is_empty() && self.rng.random_range(0..100) < 70)
-                .then(|| ids.swap_remove(self.rng.random_range(0..ids.len())));
-            batch.push(self.change(known));
+            let is_known = known > 0 && self.rng.random_range(0..100) < 70;
+            let index = if is_known { self.rng.random_range(0..known) } else { known };
+            let id = (is_known && taken.insert(index)).then(|| self.ids[index].clone());
+            batch.push(self.change(id));
         }
         batch
     }
@@ -54,8 +57,11 @@ impl Author {
     fn change(&mut self, known: Option<String>) -> PostingChange {
         self.wrote += 1;
         let wrote = self.wrote;
-        let fresh = || format!("{}{wrote:06}", self.prefix);
-        let id = known.unwrap_or_else(fresh);
+        let id = known.unwrap_or_else(|| {
+            let fresh = format!("{}{wrote:06}", self.prefix);
+            self.ids.push(fresh.clone());
+            fresh
+        });
         let title = format!("{} {wrote}", self.prefix);
         let before = self.expected.get(&id).cloned();
         let revision = before.as_ref().map_or(0, |it| it.revision) + 1;

@@ -139,3 +139,9 @@ async fn administrator(options: &PgConnectOptions) -> PgConnection {
     let options = options.clone().database("postgres");
     PgConnection::connect_with(&options).await.expect("the cluster of the tests")
 }
+
+/// Returns the URL of a database, for a program that takes one.
+pub(crate) fn url(options: &PgConnectOptions) -> String {
+    use sqlx::ConnectOptions as _;
+    options.to_url_lossy().to_string()
+}

@@ -124,7 +124,7 @@ impl SyncStream {
         while let Some(answer) = within("the end", answers.message()).await.expect("a good end") {
             match answer.message {
                 Some(Answer::Acknowledgement(acknowledgement)) => {
-                    acknowledged.push(acknowledgement)
+                    acknowledged.push(acknowledgement);
                 }
                 other => panic!("not an acknowledgement but {other:?}"),
             }
