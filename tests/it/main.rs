@@ -26,6 +26,7 @@ mod kill;
 mod local;
 mod permissions;
 mod postings;
+mod program;
 mod properties;
 mod raw;
 mod refusals;
