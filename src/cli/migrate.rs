@@ -1,6 +1,6 @@
 //! `peshub migrate`
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::cli::{Outcome, output};
 use crate::dev::{self, Database};
@@ -11,13 +11,23 @@ use crate::platform::db::{Db, MIGRATIONS};
 #[derive(Debug, Subcommand)]
 pub(super) enum MigrateCommand {
     /// Apply what is missing. One runner at a time; others wait for it.
-    Up(DatabaseOptions),
+    Up(MigrateArgs),
     /// Say what is applied and what is missing.
-    Status(DatabaseOptions),
+    Status(MigrateArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseOptions,
+    /// One JSON object a step.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(command: MigrateCommand) -> Outcome {
-    let (MigrateCommand::Up(options) | MigrateCommand::Status(options)) = &command;
+    let (MigrateCommand::Up(args) | MigrateCommand::Status(args)) = &command;
+    let options = &args.database;
     let surroundings = Surroundings::of_process();
     let data_dir = match &options.data_dir {
         Some(data_dir) => data_dir.clone(),
@@ -31,8 +41,16 @@ pub(super) async fn run(command: MigrateCommand) -> Outcome {
     }
     let applied = db.applied_steps().await?;
     for step in MIGRATIONS.iter() {
-        let state = if applied.contains(&step.version) { "applied" } else { "missing" };
-        output::line(&format!("{:04} {:<24} {state}", step.version, step.description));
+        let is_applied = applied.contains(&step.version);
+        if args.json {
+            let (version, description) = (step.version, step.description.as_ref());
+            output::json(&serde_json::json!({
+                "version": version, "description": description, "applied": is_applied
+            }));
+        } else {
+            let state = if is_applied { "applied" } else { "missing" };
+            output::line(&format!("{:04} {:<24} {state}", step.version, step.description));
+        }
     }
     db.close().await;
     database.close().await?;

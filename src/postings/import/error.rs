@@ -24,7 +24,7 @@ pub enum ImportError {
         name: String,
     },
     /// The content is of no known format.
-    #[error("the format of {} is none of {}", path.display(), names())]
+    #[error("the format of {} is none of {}; a table (csv) needs --mapping", path.display(), names())]
     UnknownFormat {
         /// Which file.
         path: PathBuf,
