@@ -114,10 +114,11 @@ pub(super) async fn run(args: ImportArgs) -> Outcome {
     };
     let session = SyncSession::open(&connection, options).await?;
     let total = records.progress().total_bytes;
+    let resumes = args.checkpoint.as_ref().is_some_and(|file| file.exists());
     let mut run = Run {
         session,
         under_way: VecDeque::new(),
-        report: Report::open(args.rejects.as_deref())?,
+        report: Report::open(args.rejects.as_deref(), resumes)?,
         summary: Summary::default(),
         bar: bar(total),
         checkpoint: Checkpoint { path: args.path.clone(), bytes: total, records_done: 0 },
@@ -351,8 +352,11 @@ fn code_name(code: i32) -> String {
 struct Report(Option<BufWriter<File>>);
 
 impl Report {
-    fn open(path: Option<&Path>) -> Result<Self, io::Error> {
-        Ok(Self(path.map(File::create).transpose()?.map(BufWriter::new)))
+    /// Opens the report anew, or goes on with the one of the run that is resumed.
+    fn open(path: Option<&Path>, resumes: bool) -> Result<Self, io::Error> {
+        let mut how = File::options();
+        how.create(true).append(resumes).write(true).truncate(!resumes);
+        Ok(Self(path.map(|path| how.open(path)).transpose()?.map(BufWriter::new)))
     }
 
     fn write(&mut self, line: &RejectLine<'_>) -> Outcome {
