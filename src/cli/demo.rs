@@ -110,10 +110,11 @@ fn commands(dev: &DevHub, options: &DevOptions) {
     let (address, data_dir) = (dev.hub.address, options.data_dir.display());
     let (authority, (certificate, key)) =
         (dev.credentials.authority(), dev.credentials.of("bureau-zhejiang"));
+    let program = output::program();
     output::error(&format!(
         "\nThe hub stays until Ctrl-C. In another terminal:\n\
-         \x20 peshub watch --as bureau-shenzhen --hub https://{address} --data-dir {data_dir}\n\
-         \x20 peshub postings list --as bureau-hangzhou --newest-first --hub https://{address} --data-dir {data_dir}\n\
+         \x20 {program} watch --as bureau-shenzhen --hub https://{address} --data-dir {data_dir}\n\
+         \x20 {program} postings list --as bureau-hangzhou --newest-first --hub https://{address} --data-dir {data_dir}\n\
          \x20 grpcurl -cacert {} -cert {} -key {} {address} peshub.participants.v1.ParticipantService/GetCaller",
         authority.display(),
         certificate.display(),

@@ -59,15 +59,16 @@ fn welcome(dev: &DevHub, options: &DevOptions, database: &Database) {
         BUREAUS.iter().map(|(name, _, division)| format!("{name} ({division})")).collect();
     let platforms: Vec<_> = PLATFORMS.iter().map(|(name, _)| *name).collect();
     let internal = dev.hub.internal_address().map_or_else(String::new, |it| it.to_string());
+    let program = output::program();
     output::line(&format!(
         "A development hub is running. Data: {place}\n\
          gRPC (mTLS): {address} · probes: http://{internal}/readyz\n\
          Bureaus: {}\nPlatforms: {}\n\
          Certificates: {data_dir}/dev\n\n\
          In another terminal:\n\
-         \x20 peshub watch --as bureau-zhejiang --hub https://{address} --data-dir {data_dir}\n\
-         \x20 peshub import FILE --as platform-north --source platform-north --hub https://{address} --data-dir {data_dir}\n\
-         \x20 peshub postings list --as bureau-hangzhou --hub https://{address} --data-dir {data_dir}\n\
+         \x20 {program} watch --as bureau-zhejiang --hub https://{address} --data-dir {data_dir}\n\
+         \x20 {program} import FILE --as platform-north --source platform-north --hub https://{address} --data-dir {data_dir}\n\
+         \x20 {program} postings list --as bureau-hangzhou --hub https://{address} --data-dir {data_dir}\n\
          \x20 grpcurl -cacert {} -cert {} -key {} {address} peshub.participants.v1.ParticipantService/GetCaller\n\n\
          Ctrl-C ends it; the data stays.",
         bureaus.join(", "),

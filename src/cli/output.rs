@@ -4,6 +4,11 @@ use std::io::{self, Write as _};
 
 use serde_json::Value;
 
+/// Returns how this program can be called again, for commands to paste.
+pub(super) fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "peshub".to_owned(), |path| path.display().to_string())
+}
+
 /// Prints a line. A reader that has gone away is no failure.
 pub(super) fn line(text: &str) {
     writeln!(io::stdout().lock(), "{text}").unwrap_or_default();
