@@ -20,7 +20,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A failure of the store, by what can be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// It cannot be reached, or refuses work for now.
+    /// It cannot be reached, or takes no work at the moment.
     #[error("the database cannot be reached")]
     Unavailable(#[source] sqlx::Error),
     /// Another writer came first; the transaction may be tried again.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::clock::SharedClock;
@@ -70,11 +69,6 @@ impl Upkeep {
         .execute(tx.connection())
         .await?;
         let changes_until = now - Duration::from_secs(u64::from(self.feed_days) * 24 * 60 * 60);
-        retention::drop_before(tx.connection(), before_now(changes_until, now)).await
+        retention::drop_before(tx.connection(), changes_until).await
     }
-}
-
-/// A retention of nothing would drop what is being read.
-fn before_now(at: OffsetDateTime, now: OffsetDateTime) -> OffsetDateTime {
-    at.min(now - Duration::from_hours(1))
 }
