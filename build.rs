@@ -13,6 +13,8 @@ use prost_types::{
     DescriptorProto, EnumDescriptorProto, FileDescriptorSet, field_descriptor_proto,
 };
 
+#[path = "build/actions.rs"]
+mod actions;
 #[path = "build/checks.rs"]
 mod checks;
 
@@ -25,7 +27,7 @@ const OPAQUE: [&str; 3] =
     [POSTING, ".peshub.postings.v1.PostingChange", ".peshub.postings.v1.PostingRecord"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for path in [PROTO_ROOT, RULES_ROOT, "build/checks.rs", "migrations"] {
+    for path in [PROTO_ROOT, RULES_ROOT, "build/actions.rs", "build/checks.rs", "migrations"] {
         println!("cargo::rerun-if-changed={path}");
     }
     #[expect(
@@ -43,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let encoded = compiler.encode_file_descriptor_set();
     let descriptors = compiler.file_descriptor_set();
     std::fs::write(out.join("descriptors.bin"), &encoded)?;
+    std::fs::write(out.join("actions.rs"), actions::generate(&encoded)?)?;
     std::fs::write(out.join("checks.rs"), checks::generate(&encoded)?)?;
 
     let plain = out.join("plain");

@@ -14,9 +14,12 @@ use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
 use crate::kernel::fault::{Fault, Reason};
 use crate::participants::commands::register;
 use crate::participants::store::{Jurisdiction, Participant};
+use crate::participants::wire::usual_roles;
+use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::config::Surroundings;
 use crate::platform::db::Db;
+use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
     self, Durability, LocalPostgres, LocalPostgresError, LocalPostgresOptions,
 };
@@ -43,8 +46,15 @@ pub const PLATFORMS: [(&str, &str); 3] = [
     ("platform-east", "East job platform"),
 ];
 
-/// The demo operator.
+/// The demo operator: registers organisations and systems.
 pub const OPERATOR: &str = "operator";
+
+/// Demo administrators, one for each administrative duty: name, name for people, role.
+pub const ADMINISTRATORS: [(&str, &str, Role); 3] = [
+    (OPERATOR, "Operator of this hub", Role::SystemAdministrator),
+    ("security", "Security administrator of this hub", Role::SecurityAdministrator),
+    ("auditor", "Auditor of this hub", Role::Auditor),
+];
 
 /// Why a development hub does not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +74,9 @@ pub enum DevError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The hub's own keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// The hub does not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -208,6 +221,12 @@ impl Credentials {
         self.dir.join("ca.pem")
     }
 
+    /// Returns the directory of the hub's own keys.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.dir.join("keys")
+    }
+
     /// Returns the files of a participant's certificate and key.
     #[must_use]
     pub fn of(&self, participant: &str) -> (PathBuf, PathBuf) {
@@ -233,7 +252,9 @@ impl Credentials {
 
 fn participants() -> impl Iterator<Item = &'static str> {
     let bureaus = BUREAUS.iter().map(|(name, ..)| *name);
-    bureaus.chain(PLATFORMS.iter().map(|(name, _)| *name)).chain([OPERATOR])
+    bureaus
+        .chain(PLATFORMS.iter().map(|(name, _)| *name))
+        .chain(ADMINISTRATORS.iter().map(|(name, ..)| *name))
 }
 
 /// A development hub that runs.
@@ -294,6 +315,7 @@ impl DevHub {
             tls,
             listener: listen(options.listen).await?,
             internal,
+            keys: Keys::open_or_create(&credentials.keys())?,
             feed_days: options.feed_days,
             reflection: true,
         };
@@ -330,7 +352,7 @@ impl DevHub {
     async fn create_sources(&self) -> Result<(), DevError> {
         for (name, _) in PLATFORMS {
             let connection = Connection::open(&self.client(name)?).await?;
-            let request = CreateSourceRequest { name: name.to_owned() };
+            let request = CreateSourceRequest { name: name.to_owned(), request_id: String::new() };
             let created = connection.participants().create_source(request).await;
             created.map_err(ClientError::from)?;
         }
@@ -354,19 +376,24 @@ async fn register_all(db: &Db, now: time::OffsetDateTime) -> Result<(), DevError
             code: (*division).to_owned(),
             token: token.to_owned(),
         };
-        (*name, *display_name, ParticipantKind::Bureau, vec![jurisdiction])
+        (*name, *display_name, ParticipantKind::Bureau, vec![jurisdiction], vec![])
     });
     let platforms = PLATFORMS
         .iter()
-        .map(|(name, display)| (*name, *display, ParticipantKind::Platform, vec![]));
-    let operator = [(OPERATOR, "Operator of this hub", ParticipantKind::Operator, vec![])];
-    for (name, display_name, kind, divisions) in bureaus.chain(platforms).chain(operator) {
+        .map(|(name, display)| (*name, *display, ParticipantKind::Platform, vec![], vec![]));
+    let administrators = ADMINISTRATORS.iter().map(|(name, display, role)| {
+        (*name, *display, ParticipantKind::Operator, vec![], vec![*role])
+    });
+    let all = bureaus.chain(platforms).chain(administrators);
+    for (name, display_name, kind, divisions, roles) in all {
+        let roles = [usual_roles(kind), &roles].concat();
         let participant = Participant {
             name: name.to_owned(),
             display_name: display_name.to_owned(),
             kind,
             divisions,
             certificate_uris: vec![participant_uri(name)],
+            roles,
             created_at: now,
         };
         match register(db, &Permit::of_hub(), &participant, None).await {

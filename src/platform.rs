@@ -1,10 +1,13 @@
 //! Machinery: knows no exchange.
 
+pub mod action;
 pub mod checks;
 pub mod config;
 pub mod db;
 pub mod feed;
 pub mod identity;
+pub mod keys;
+pub mod listener;
 pub mod local_postgres;
 pub mod permit;
 pub mod pki;

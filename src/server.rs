@@ -19,12 +19,13 @@ use crate::platform::feed::pump::Pump;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Directory, IdentityLayer};
+use crate::platform::keys::Keys;
 use crate::platform::permit::Permit;
 use crate::platform::probes::Internal;
 use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::upkeep::Upkeep;
-use crate::platform::{checks, tls};
+use crate::platform::{checks, listener};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
 use crate::postings::grpc::PostingGrpc;
 use crate::postings::page::PageTokens;
@@ -56,6 +57,8 @@ pub struct HubParts {
     pub listener: TcpListener,
     /// The internal HTTP listener, if there is to be one; it serves already.
     pub internal: Option<Internal>,
+    /// What the hub signs with, and seals personal data with.
+    pub keys: Keys,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
     /// Whether the contract can be asked for over reflection.
@@ -142,7 +145,7 @@ impl Hub {
         let reflection = parts.reflection.then(|| contract().build_v1()).transpose()?;
         let reflection_alpha = parts.reflection.then(|| contract().build_v1alpha()).transpose()?;
 
-        let connections = tls::accept(parts.listener, parts.tls, &tasks);
+        let connections = listener::accept(parts.listener, parts.tls, &tasks);
         let router = Server::builder()
             .max_concurrent_streams(STREAMS_MAX)
             .initial_stream_window_size(STREAM_WINDOW)

@@ -145,6 +145,7 @@ async fn add(args: AddArgs) -> Outcome {
     let request = pb::RegisterParticipantRequest {
         participant: Some(participant),
         with_token: args.with_token,
+        request_id: String::new(),
     };
     let answer = connection.participants().register_participant(request).await;
     let answer = answer.map_err(ClientError::from)?.into_inner();
@@ -214,7 +215,7 @@ pub(super) async fn run_sources(command: SourcesCommand) -> Outcome {
     match command {
         SourcesCommand::Create(args) => {
             let connection = args.client.connect().await?;
-            let request = pb::CreateSourceRequest { name: args.name };
+            let request = pb::CreateSourceRequest { name: args.name, request_id: String::new() };
             let answer = connection.participants().create_source(request).await;
             let source = answer.map_err(ClientError::from)?.into_inner().source;
             output::line(&source.unwrap_or_default().name);

@@ -9,8 +9,9 @@ use tokio::net::TcpListener;
 use crate::cli::{Outcome, client};
 use crate::dev::{self, Database};
 use crate::kernel::clock::SystemClock;
-use crate::platform::config::{HubOptions, Surroundings, TlsOptions};
+use crate::platform::config::{HubOptions, KeyOptions, Surroundings, TlsOptions};
 use crate::platform::db::Db;
+use crate::platform::keys::Keys;
 use crate::platform::probes::Internal;
 use crate::platform::tls::{self, TlsFiles};
 use crate::server::{Hub, HubParts};
@@ -22,6 +23,8 @@ pub(super) struct ServeArgs {
     hub: HubOptions,
     #[command(flatten)]
     tls: TlsOptions,
+    #[command(flatten)]
+    keys: KeyOptions,
     /// Let clients ask for the contract over reflection.
     #[arg(long, env = "PESHUB_REFLECTION")]
     reflection: bool,
@@ -58,6 +61,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         tls,
         listener: TcpListener::bind(args.hub.listen).await?,
         internal: Some(internal),
+        keys: Keys::open(&args.keys.keys_dir)?,
         feed_days: args.hub.feed_days,
         reflection: args.reflection,
     })

@@ -165,6 +165,7 @@ impl Watch {
         let request = AcknowledgeWatchRequest {
             consumer: self.options.consumer.clone(),
             cursor: self.cursor.clone(),
+            request_id: String::new(),
         };
         let answer = self.client.acknowledge_watch(request).await;
         answer.map(drop).map_err(|status| ClientError::Refused(Refusal::of(&status)))

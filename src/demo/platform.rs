@@ -39,7 +39,8 @@ pub(crate) async fn create_sources(settings: &Settings) -> Result<Vec<Connection
         let who = &platform.source;
         let connection =
             Connection::open(&platform.connection).await.map_err(DemoError::of(who))?;
-        let request = CreateSourceRequest { name: platform.source.clone() };
+        let request =
+            CreateSourceRequest { name: platform.source.clone(), ..CreateSourceRequest::default() };
         let created = connection.participants().create_source(request).await;
         let source =
             created.map_err(|status| DemoError::of(who)(status.into()))?.into_inner().source;

@@ -31,6 +31,8 @@ pub enum Kind {
     DeadlineExceeded,
     /// Try again later.
     Unavailable,
+    /// The hub has no such RPC.
+    Unimplemented,
     /// The hub's own fault.
     Internal,
 }
@@ -60,11 +62,28 @@ pub enum Reason {
     Contended,
     LaneTakenOver,
     DeadlineExceeded,
+    TokenInvalid,
+    TokenExpired,
+    TokenAudienceWrong,
+    TokenBindingWrong,
+    CertificateRevoked,
+    CallerDisabled,
+    QuotaExceeded,
+    Overloaded,
+    MethodUnknown,
+    ParticipantNotFound,
+    DutiesConflict,
+    IdentityNotFound,
+    AuditEntryNotFound,
+    AuditEntryNotSealed,
+    WorkerNotFound,
+    WorkerErased,
+    KeyUnavailable,
 }
 
 impl Reason {
     /// Every reason, in the order of the contract.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 38] = [
         Self::CallerUnknown,
         Self::ActionNotGranted,
         Self::FieldsInvalid,
@@ -86,6 +105,23 @@ impl Reason {
         Self::Contended,
         Self::LaneTakenOver,
         Self::DeadlineExceeded,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::TokenAudienceWrong,
+        Self::TokenBindingWrong,
+        Self::CertificateRevoked,
+        Self::CallerDisabled,
+        Self::QuotaExceeded,
+        Self::Overloaded,
+        Self::MethodUnknown,
+        Self::ParticipantNotFound,
+        Self::DutiesConflict,
+        Self::IdentityNotFound,
+        Self::AuditEntryNotFound,
+        Self::AuditEntryNotSealed,
+        Self::WorkerNotFound,
+        Self::WorkerErased,
+        Self::KeyUnavailable,
     ];
 
     /// Returns the name in `google.rpc.ErrorInfo.reason`: the contract's, without `ERROR_REASON_`.
@@ -113,8 +149,43 @@ impl Reason {
             Self::Contended => "CONTENDED",
             Self::LaneTakenOver => "LANE_TAKEN_OVER",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::TokenInvalid => "TOKEN_INVALID",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::TokenAudienceWrong => "TOKEN_AUDIENCE_WRONG",
+            Self::TokenBindingWrong => "TOKEN_BINDING_WRONG",
+            Self::CertificateRevoked => "CERTIFICATE_REVOKED",
+            Self::CallerDisabled => "CALLER_DISABLED",
+            Self::QuotaExceeded => "QUOTA_EXCEEDED",
+            Self::Overloaded => "OVERLOADED",
+            Self::MethodUnknown => "METHOD_UNKNOWN",
+            Self::ParticipantNotFound => "PARTICIPANT_NOT_FOUND",
+            Self::DutiesConflict => "DUTIES_CONFLICT",
+            Self::IdentityNotFound => "IDENTITY_NOT_FOUND",
+            Self::AuditEntryNotFound => "AUDIT_ENTRY_NOT_FOUND",
+            Self::AuditEntryNotSealed => "AUDIT_ENTRY_NOT_SEALED",
+            Self::WorkerNotFound => "WORKER_NOT_FOUND",
+            Self::WorkerErased => "WORKER_ERASED",
+            Self::KeyUnavailable => "KEY_UNAVAILABLE",
         }
     }
+}
+
+/// The thing that a failure is about: `google.rpc.ResourceInfo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// What it is, for example `posting`.
+    pub kind: &'static str,
+    /// Its name as the caller gave it.
+    pub name: String,
+}
+
+/// A quota that is used up: `google.rpc.QuotaFailure`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Whose.
+    pub subject: String,
+    /// What the limit is, for a person.
+    pub limit: String,
 }
 
 /// A failure as the caller is told it, with its cause for the log.
@@ -130,6 +201,10 @@ pub struct Fault {
     pub violations: Vec<Violation>,
     /// When trying again can help.
     pub retry_after: Option<Duration>,
+    /// Which thing it is about, where it is about one.
+    pub resource: Option<Resource>,
+    /// Which quota is used up.
+    pub quota: Option<Quota>,
     /// What lay behind it; goes to the log only.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -144,6 +219,8 @@ impl Fault {
             message: message.into(),
             violations: Vec::new(),
             retry_after: None,
+            resource: None,
+            quota: None,
             cause: None,
         }
     }
@@ -169,6 +246,20 @@ impl Fault {
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
+        self
+    }
+
+    /// Returns the fault with the thing that it is about.
+    #[must_use]
+    pub fn about(mut self, kind: &'static str, name: impl Into<String>) -> Self {
+        self.resource = Some(Resource { kind, name: name.into() });
+        self
+    }
+
+    /// Returns the fault with the quota that is used up.
+    #[must_use]
+    pub fn over_quota(mut self, subject: impl Into<String>, limit: impl Into<String>) -> Self {
+        self.quota = Some(Quota { subject: subject.into(), limit: limit.into() });
         self
     }
 

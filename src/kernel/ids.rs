@@ -17,9 +17,24 @@ macro_rules! id {
     };
 }
 
+/// Returns a new id that sorts by time: a UUID of version 7 (RFC 9562) with random bits of the machine. Should the machine give
+/// none, the bits stay zero and a constraint refuses the second such id.
+#[must_use]
+pub fn time_ordered(at: time::OffsetDateTime) -> uuid::Uuid {
+    let mut random = [0; 10];
+    aws_lc_rs::rand::fill(&mut random).unwrap_or_default();
+    let millis = at.unix_timestamp_nanos() / 1_000_000;
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(millis).unwrap_or_default(), &random)
+        .into_uuid()
+}
+
 id! {
     /// An organisation with an account.
     ParticipantId
+}
+id! {
+    /// A program of a participant that calls the hub.
+    SystemId
 }
 id! {
     /// A participant's posting stream.

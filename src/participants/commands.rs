@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::participants::store;
+use crate::pb::peshub::common::v1::Role;
 use crate::platform::db::{Db, DbError, Record};
 use crate::platform::identity;
 use crate::platform::permit::{ParticipantKind, Permit};
@@ -33,7 +34,7 @@ pub async fn register(
     }
     let subject = format!("participants/{}", participant.name);
     let at = participant.created_at;
-    tx.commit(Record { at, subject, event: "participant.registered" }).await?;
+    tx.commit(Record::new(at, subject, "participant.registered")).await?;
     Ok(())
 }
 
@@ -62,6 +63,7 @@ pub async fn register_first_operator(
         kind: ParticipantKind::Operator,
         divisions: Vec::new(),
         certificate_uris: certificate_uri.into_iter().collect(),
+        roles: vec![Role::SystemAdministrator],
         created_at: now,
     };
     register(db, &permit, &operator, token).await
@@ -84,7 +86,7 @@ pub async fn create_source(
         return Err(Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message));
     }
     let subject = format!("sources/{name}");
-    tx.commit(Record { at, subject, event: "source.created" }).await?;
+    tx.commit(Record::new(at, subject, "source.created")).await?;
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::participants::{commands, store, wire};
 use crate::pb::peshub::participants::v1 as pb;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantService;
+use crate::platform::action::Action;
 use crate::platform::db::Db;
-use crate::platform::permit::Action;
 use crate::platform::rpc;
 use crate::platform::tasks::Tasks;
 
@@ -41,7 +41,8 @@ impl ParticipantService for ParticipantGrpc {
         rpc::unary(&self.tasks, Action::GetCaller, request, |caller, permit, _| async move {
             let mut tx = db.read(&permit).await?;
             let mut found = store::list(&mut tx, "", Some(caller.id()), 1).await?;
-            let granted = Action::RPCS.iter().filter(|it| it.is_granted_to(caller.kind()));
+            let granted =
+                Action::RPCS.iter().filter(|it| it.is_granted_to(&caller.standing().roles));
             Ok(pb::GetCallerResponse {
                 participant: found.pop().map(wire::render),
                 granted_methods: granted.map(|action| action.name().to_owned()).collect(),

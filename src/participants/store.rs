@@ -3,8 +3,12 @@
 use time::OffsetDateTime;
 
 use crate::kernel::ids::ParticipantId;
+use crate::pb::peshub::common::v1::Role;
 use crate::platform::db::{DbError, ReadTx, WriteTx};
 use crate::platform::permit::ParticipantKind;
+
+/// Name of the system that every organisation begins with.
+pub const MAIN_SYSTEM: &str = "main";
 
 /// A division of a bureau's jurisdiction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Participant {
     pub divisions: Vec<Jurisdiction>,
     /// URI names of its client certificates.
     pub certificate_uris: Vec<String>,
+    /// What its first system may do.
+    pub roles: Vec<Role>,
     /// When it was registered.
     pub created_at: OffsetDateTime,
 }
@@ -66,20 +72,42 @@ pub async fn register(
         .execute(tx.connection())
         .await?;
     }
-    sqlx::query!(
-        "INSERT INTO participant_certificate (uri, participant_id, created_at)
-         SELECT uri, $1, $2 FROM unnest($3::text[]) AS i(uri)",
+    let system = sqlx::query_scalar!(
+        "INSERT INTO participant_system (participant_id, name, environment, created_at) VALUES ($1, $2, $3, $4)
+         RETURNING system_id",
         id,
+        MAIN_SYSTEM,
+        1_i16,
+        participant.created_at,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO system_identity (issuer, subject, system_id, valid_from, created_at)
+         SELECT '', uri, $1, $2, $2 FROM unnest($3::text[]) AS i(uri)",
+        system,
         participant.created_at,
         &participant.certificate_uris,
     )
     .execute(tx.connection())
     .await?;
+    let roles: Vec<i16> =
+        participant.roles.iter().filter_map(|role| i16::try_from(i32::from(*role)).ok()).collect();
+    sqlx::query!(
+        "INSERT INTO system_role (system_id, role, granted_at, granted_by)
+         SELECT $1, role, $2, $3 FROM unnest($4::smallint[]) AS i(role)",
+        system,
+        participant.created_at,
+        tx.permit().holder().map(|holder| holder.system.0),
+        &roles,
+    )
+    .execute(tx.connection())
+    .await?;
     if let Some(digest) = token_sha256 {
         sqlx::query!(
-            "INSERT INTO participant_token (token_sha256, participant_id, created_at) VALUES ($1, $2, $3)",
+            "INSERT INTO system_token (token_sha256, system_id, created_at) VALUES ($1, $2, $3)",
             digest,
-            id,
+            system,
             participant.created_at,
         )
         .execute(tx.connection())
@@ -119,8 +147,8 @@ pub async fn list(
         r#"SELECT name, display_name, kind, created_at,
                   ARRAY(SELECT d.scheme || ' ' || d.code || ' ' || d.token FROM participant_division d
                         WHERE d.participant_id = p.participant_id ORDER BY d.token) AS "divisions!",
-                  ARRAY(SELECT c.uri FROM participant_certificate c
-                        WHERE c.participant_id = p.participant_id ORDER BY c.uri) AS "uris!"
+                  ARRAY(SELECT i.subject FROM system_identity i JOIN participant_system s USING (system_id)
+                        WHERE s.participant_id = p.participant_id AND i.issuer = '' ORDER BY i.subject) AS "uris!"
            FROM participant p
            WHERE name > $1 AND ($2::bigint IS NULL OR participant_id = $2) ORDER BY name LIMIT $3"#,
         after,
@@ -136,6 +164,7 @@ pub async fn list(
             kind: ParticipantKind::of_number(row.kind)?,
             divisions: row.divisions.iter().filter_map(|text| jurisdiction(text)).collect(),
             certificate_uris: row.uris,
+            roles: Vec::new(),
             created_at: row.created_at,
         })
     });

@@ -7,6 +7,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::fields::{self, Rule, Violation};
 use crate::participants::store::{Jurisdiction, Participant, Source};
 use crate::pb::peshub::common::v1 as common;
+use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1 as pb;
 use crate::platform::permit::ParticipantKind;
 
@@ -48,8 +49,23 @@ pub fn participant(message: pb::Participant, now: OffsetDateTime) -> Result<Part
         kind,
         divisions: jurisdictions,
         certificate_uris: message.certificate_uris,
+        roles: usual_roles(kind).to_vec(),
         created_at: now,
     })
+}
+
+/// Returns what the systems of an organisation usually may do. Administrative roles are granted one by one.
+#[must_use]
+pub const fn usual_roles(kind: ParticipantKind) -> &'static [Role] {
+    match kind {
+        ParticipantKind::Bureau => {
+            &[Role::PostingWriter, Role::PostingReader, Role::WorkerRegistrar, Role::WorkerReader]
+        }
+        ParticipantKind::Platform => {
+            &[Role::PostingWriter, Role::PostingReader, Role::WorkerRegistrar]
+        }
+        ParticipantKind::Issuer | ParticipantKind::Operator => &[],
+    }
 }
 
 fn jurisdiction(division: &common::Division) -> Option<Jurisdiction> {

@@ -40,6 +40,15 @@ pub struct DatabaseOptions {
     pub data_dir: Option<PathBuf>,
 }
 
+/// The hub's own keys.
+#[derive(Args, Clone, Debug)]
+pub struct KeyOptions {
+    /// Directory of the keys that the hub signs with and seals personal data with; every replica has the same.
+    /// `peshub keys init` makes one.
+    #[arg(long, env = "PESHUB_KEYS_DIR")]
+    pub keys_dir: PathBuf,
+}
+
 /// Files of the listener's TLS.
 #[derive(Args, Clone, Debug)]
 pub struct TlsOptions {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::kernel::ids;
 use crate::platform::permit::Permit;
 
 /// The schema, step by step; embedded in the binary.
@@ -110,6 +113,50 @@ pub struct Record {
     pub subject: String,
     /// What happened to it, for example `postings.synced`.
     pub event: &'static str,
+    /// Names the row in receipts and proofs.
+    pub entry_id: Uuid,
+    /// SHA-256 of the body that was accepted.
+    pub body_sha256: Option<Bytes>,
+    /// Whose data was disclosed, why, and by what right.
+    pub disclosure: Option<Disclosure>,
+}
+
+/// A disclosure of what is known of a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disclosure {
+    /// The worker's pseudonym.
+    pub worker_id: Uuid,
+    /// What for, in the discloser's words.
+    pub purpose: String,
+    /// By what right: a law to the paragraph, or a consent.
+    pub legal_basis: String,
+}
+
+impl Record {
+    /// Returns a record of what happened to something, with a new id.
+    #[must_use]
+    pub fn new(at: OffsetDateTime, subject: impl Into<String>, event: &'static str) -> Self {
+        Self {
+            at,
+            subject: subject.into(),
+            event,
+            entry_id: ids::time_ordered(at),
+            body_sha256: None,
+            disclosure: None,
+        }
+    }
+
+    /// Returns the record with the digest of the body that was accepted.
+    #[must_use]
+    pub fn of_body(self, sha256: Bytes) -> Self {
+        Self { body_sha256: Some(sha256), ..self }
+    }
+
+    /// Returns the record of a disclosure.
+    #[must_use]
+    pub fn disclosing(self, disclosure: Disclosure) -> Self {
+        Self { disclosure: Some(disclosure), ..self }
+    }
 }
 
 /// The database of the hub.
@@ -326,13 +373,27 @@ impl WriteTx {
     /// The database cannot be reached; whether the transaction was committed is then unknown, and repeating it with the same
     /// request id or batch id settles it.
     pub async fn commit(mut self, record: Record) -> Result<(), DbError> {
+        let holder = self.permit.holder();
+        let disclosure = record.disclosure.as_ref();
         sqlx::query!(
-            "INSERT INTO audit (at, participant_id, action, subject, event) VALUES ($1, $2, $3, $4, $5)",
+            "WITH entry AS (
+                 INSERT INTO audit (entry_id, at, participant_id, participant, system, action, subject, event, refusal,
+                                    times, body_sha256, worker_id, purpose, legal_basis)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 1, $9, $10, $11, $12)
+                 RETURNING audit_id)
+             INSERT INTO audit_pending (audit_id) SELECT audit_id FROM entry",
+            record.entry_id,
             record.at,
-            self.permit.participant().map(|id| id.0),
-            self.permit.action().name(),
+            holder.map(|holder| holder.participant.0),
+            holder.map_or("hub", |holder| holder.participant_name.as_str()),
+            holder.map_or("", |holder| holder.system_name.as_str()),
+            self.permit.action().word(),
             record.subject,
             record.event,
+            record.body_sha256.as_deref(),
+            disclosure.map(|it| it.worker_id),
+            disclosure.map(|it| it.purpose.as_str()),
+            disclosure.map(|it| it.legal_basis.as_str()),
         )
         .execute(&mut *self.transaction)
         .await?;

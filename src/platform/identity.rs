@@ -10,9 +10,10 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response, header};
 use tower::{Layer, Service};
 
-use crate::kernel::ids::ParticipantId;
+use crate::kernel::ids::{ParticipantId, SystemId};
+use crate::pb::peshub::common::v1::{QuotaClass, Role};
 use crate::platform::db::{Db, DbError};
-use crate::platform::permit::{Caller, ParticipantKind, Permit};
+use crate::platform::permit::{Caller, ParticipantKind, Permit, Standing};
 use crate::platform::tls::Peer;
 
 /// How long a look-up is trusted: a participant that is disabled is out after this.
@@ -70,22 +71,40 @@ impl Directory {
             Proof::Token(digest) => (None, Some(digest.as_slice())),
         };
         let row = sqlx::query!(
-            r#"SELECT participant_id, name, kind,
+            r#"SELECT p.participant_id, p.name, p.kind, s.system_id, s.name AS system_name,
                       ARRAY(SELECT d.token FROM participant_division d
-                            WHERE d.participant_id = p.participant_id) AS "tokens!"
-               FROM participant p
-               WHERE disabled_at IS NULL AND participant_id IN (
-                   SELECT c.participant_id FROM participant_certificate c WHERE c.uri = $1
+                            WHERE d.participant_id = p.participant_id) AS "tokens!",
+                      ARRAY(SELECT r.role FROM system_role r WHERE r.system_id = s.system_id) AS "roles!",
+                      ARRAY(SELECT q.quota FROM participant_quota q
+                            WHERE q.participant_id = p.participant_id ORDER BY q.quota) AS "quotas!",
+                      ARRAY(SELECT q.most FROM participant_quota q
+                            WHERE q.participant_id = p.participant_id ORDER BY q.quota) AS "most!"
+               FROM participant_system s JOIN participant p ON p.participant_id = s.participant_id
+               WHERE p.disabled_at IS NULL AND s.disabled_at IS NULL AND s.system_id IN (
+                   SELECT i.system_id FROM system_identity i WHERE i.issuer = '' AND i.subject = $1
                    UNION ALL
-                   SELECT t.participant_id FROM participant_token t WHERE t.token_sha256 = $2)"#,
+                   SELECT t.system_id FROM system_token t WHERE t.token_sha256 = $2)"#,
             uri,
             token,
         )
         .fetch_optional(tx.connection())
         .await?;
         Ok(row.and_then(|row| {
-            let kind = ParticipantKind::of_number(row.kind)?;
-            Some(Caller::new(ParticipantId(row.participant_id), &row.name, kind, &row.tokens))
+            let roles =
+                row.roles.into_iter().filter_map(|role| Role::try_from(i32::from(role)).ok());
+            let quotas = row.quotas.into_iter().zip(row.most).filter_map(|(quota, most)| {
+                Some((QuotaClass::try_from(i32::from(quota)).ok()?, most))
+            });
+            Some(Caller::new(Standing {
+                participant: ParticipantId(row.participant_id),
+                participant_name: row.name,
+                kind: ParticipantKind::of_number(row.kind)?,
+                system: SystemId(row.system_id),
+                system_name: row.system_name,
+                roles: roles.collect(),
+                quotas: quotas.collect(),
+                division_tokens: row.tokens,
+            }))
         }))
     }
 }

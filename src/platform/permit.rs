@@ -1,9 +1,13 @@
-//! Who may do what: a caller, the actions, and the permit that opens a transaction.
+//! Who may do what: a caller, and the permit that opens a transaction.
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::kernel::fault::{Fault, Kind, Reason};
-use crate::kernel::ids::ParticipantId;
+use crate::kernel::ids::{ParticipantId, SystemId};
+use crate::pb::peshub::common::v1::{QuotaClass, Role};
+use crate::platform::action::Action;
 
 /// What an organisation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,97 +47,6 @@ impl ParticipantKind {
     }
 }
 
-/// One per RPC, and one for the hub's own work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the RPC of the same name")]
-pub enum Action {
-    SyncPostings,
-    BatchUpsertPostings,
-    GetPosting,
-    BatchGetPostings,
-    ListPostings,
-    WatchPostings,
-    AcknowledgeWatch,
-    ListHeldCloses,
-    ResolveHeldCloses,
-    GetCaller,
-    RegisterParticipant,
-    ListParticipants,
-    CreateSource,
-    ListSources,
-    /// What the hub does by itself: positions, partitions, retention.
-    RunHub,
-}
-
-impl Action {
-    /// Every action that is an RPC.
-    pub const RPCS: [Self; 14] = [
-        Self::SyncPostings,
-        Self::BatchUpsertPostings,
-        Self::GetPosting,
-        Self::BatchGetPostings,
-        Self::ListPostings,
-        Self::WatchPostings,
-        Self::AcknowledgeWatch,
-        Self::ListHeldCloses,
-        Self::ResolveHeldCloses,
-        Self::GetCaller,
-        Self::RegisterParticipant,
-        Self::ListParticipants,
-        Self::CreateSource,
-        Self::ListSources,
-    ];
-
-    /// Returns the full name of the RPC, `package.Service/Method`; `hub` for the hub's own work.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SyncPostings => "peshub.postings.v1.PostingService/SyncPostings",
-            Self::BatchUpsertPostings => "peshub.postings.v1.PostingService/BatchUpsertPostings",
-            Self::GetPosting => "peshub.postings.v1.PostingService/GetPosting",
-            Self::BatchGetPostings => "peshub.postings.v1.PostingService/BatchGetPostings",
-            Self::ListPostings => "peshub.postings.v1.PostingService/ListPostings",
-            Self::WatchPostings => "peshub.postings.v1.PostingService/WatchPostings",
-            Self::AcknowledgeWatch => "peshub.postings.v1.PostingService/AcknowledgeWatch",
-            Self::ListHeldCloses => "peshub.postings.v1.PostingService/ListHeldCloses",
-            Self::ResolveHeldCloses => "peshub.postings.v1.PostingService/ResolveHeldCloses",
-            Self::GetCaller => "peshub.participants.v1.ParticipantService/GetCaller",
-            Self::RegisterParticipant => {
-                "peshub.participants.v1.ParticipantService/RegisterParticipant"
-            }
-            Self::ListParticipants => "peshub.participants.v1.ParticipantService/ListParticipants",
-            Self::CreateSource => "peshub.participants.v1.ParticipantService/CreateSource",
-            Self::ListSources => "peshub.participants.v1.ParticipantService/ListSources",
-            Self::RunHub => "hub",
-        }
-    }
-
-    /// Returns whether participants of a kind may do this. What is not listed is refused.
-    #[must_use]
-    pub const fn is_granted_to(self, kind: ParticipantKind) -> bool {
-        match self {
-            Self::SyncPostings
-            | Self::BatchUpsertPostings
-            | Self::GetPosting
-            | Self::BatchGetPostings
-            | Self::ListPostings
-            | Self::WatchPostings
-            | Self::AcknowledgeWatch
-            | Self::ListHeldCloses
-            | Self::ResolveHeldCloses
-            | Self::CreateSource
-            | Self::ListSources => {
-                matches!(kind, ParticipantKind::Bureau | ParticipantKind::Platform)
-            }
-            Self::GetCaller => true,
-            Self::RegisterParticipant | Self::ListParticipants => {
-                matches!(kind, ParticipantKind::Operator)
-            }
-            Self::RunHub => false,
-        }
-    }
-}
-
 /// Which entities a permit reaches: those that have one of these facet tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(Arc<[String]>);
@@ -146,58 +59,79 @@ impl Scope {
     }
 }
 
-/// An authenticated participant.
+/// Who a participant is, as far as calls go.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The organisation.
+    pub participant: ParticipantId,
+    /// Its short name.
+    pub participant_name: String,
+    /// What it is.
+    pub kind: ParticipantKind,
+    /// Which of its systems calls.
+    pub system: SystemId,
+    /// The system's name.
+    pub system_name: String,
+    /// What the system may do.
+    pub roles: Vec<Role>,
+    /// Limits that differ from the hub's own.
+    pub quotas: Vec<(QuotaClass, i64)>,
+    /// A bureau's divisions, as tokens.
+    pub division_tokens: Vec<String>,
+}
+
+/// An authenticated system of a participant.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    id: ParticipantId,
-    name: Arc<str>,
-    kind: ParticipantKind,
+    standing: Arc<Standing>,
     scope: Scope,
+    ended: CancellationToken,
 }
 
 impl Caller {
-    /// Returns the caller for a registered participant. A bureau reaches its divisions and what it owns, everybody
-    /// else what they own.
+    /// Returns the caller with some standing. A bureau reaches its divisions and what it owns, everybody else what they own.
     #[must_use]
-    pub fn new(
-        id: ParticipantId,
-        name: &str,
-        kind: ParticipantKind,
-        division_tokens: &[String],
-    ) -> Self {
-        let divisions = division_tokens.iter().map(|token| division_facet(token));
-        let scope = divisions.chain([owner_facet(id)]).collect();
-        Self { id, name: name.into(), kind, scope: Scope(scope) }
+    pub fn new(standing: Standing) -> Self {
+        let divisions = standing.division_tokens.iter().map(|token| division_facet(token));
+        let scope = divisions.chain([owner_facet(standing.participant)]).collect();
+        Self { standing: Arc::new(standing), scope: Scope(scope), ended: CancellationToken::new() }
     }
 
-    /// Returns its id.
+    /// Returns its participant's id.
     #[must_use]
-    pub const fn id(&self) -> ParticipantId {
-        self.id
+    pub fn id(&self) -> ParticipantId {
+        self.standing.participant
     }
 
-    /// Returns its short name.
+    /// Returns its participant's short name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.standing.participant_name
     }
 
-    /// Returns what it is.
+    /// Returns its standing.
     #[must_use]
-    pub const fn kind(&self) -> ParticipantKind {
-        self.kind
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Returns the signal that the caller is no longer who it was: locked out, revoked, or its token's time is over.
+    #[must_use]
+    pub const fn ended(&self) -> &CancellationToken {
+        &self.ended
     }
 
     /// Returns the permit for an action.
     ///
     /// # Errors
     ///
-    /// `ACTION_NOT_GRANTED` when participants of this kind may not.
+    /// `ACTION_NOT_GRANTED` when none of the system's roles may.
     pub fn permit(&self, action: Action) -> Result<Permit, Fault> {
-        if action.is_granted_to(self.kind) {
-            return Ok(Permit { participant: Some(self.id), action, scope: self.scope.clone() });
+        if action.is_granted_to(&self.standing.roles) {
+            let holder = Some(Arc::clone(&self.standing));
+            return Ok(Permit { holder, action, scope: self.scope.clone() });
         }
-        let message = format!("{} may not call {}", self.name, action.name());
+        let message = format!("{} may not call {}", self.name(), action.name());
         Err(Fault::new(Kind::PermissionDenied, Reason::ActionNotGranted, message))
     }
 }
@@ -205,7 +139,7 @@ impl Caller {
 /// Proof that somebody may do something; opens transactions.
 #[derive(Clone, Debug)]
 pub struct Permit {
-    participant: Option<ParticipantId>,
+    holder: Option<Arc<Standing>>,
     action: Action,
     scope: Scope,
 }
@@ -214,13 +148,19 @@ impl Permit {
     /// Returns the hub's own permit, which reaches no participant's entities by scope.
     #[must_use]
     pub fn of_hub() -> Self {
-        Self { participant: None, action: Action::RunHub, scope: Scope(Arc::new([])) }
+        Self { holder: None, action: Action::RunHub, scope: Scope(Arc::new([])) }
     }
 
     /// Returns who holds it; `None` for the hub.
     #[must_use]
-    pub const fn participant(&self) -> Option<ParticipantId> {
-        self.participant
+    pub fn participant(&self) -> Option<ParticipantId> {
+        self.holder.as_ref().map(|holder| holder.participant)
+    }
+
+    /// Returns the standing of who holds it; `None` for the hub.
+    #[must_use]
+    pub fn holder(&self) -> Option<&Standing> {
+        self.holder.as_deref()
     }
 
     /// Returns what it is for.

@@ -8,7 +8,8 @@ use tracing::Instrument as _;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::fields::{self, Check};
-use crate::platform::permit::{Action, Caller, Permit};
+use crate::platform::action::Action;
+use crate::platform::permit::{Caller, Permit};
 use crate::platform::status;
 use crate::platform::tasks::Tasks;
 

@@ -30,6 +30,20 @@ pub fn of_fault(fault: &Fault) -> Status {
     if let Some(delay) = fault.retry_after {
         details.set_retry_info(Some(delay));
     }
+    if let Some(resource) = &fault.resource {
+        details.set_resource_info(resource.kind, resource.name.clone(), "", fault.message.clone());
+    }
+    if let Some(quota) = &fault.quota {
+        details.add_quota_failure_violation(quota.subject.clone(), quota.limit.clone());
+    }
+    if fault.kind == Kind::FailedPrecondition {
+        let subject = fault.resource.as_ref().map_or("", |resource| resource.name.as_str());
+        details.add_precondition_failure_violation(
+            fault.reason.name(),
+            subject,
+            fault.message.clone(),
+        );
+    }
     Status::with_error_details(code(fault.kind), fault.message.clone(), details)
 }
 
@@ -46,6 +60,7 @@ fn code(kind: Kind) -> Code {
         Kind::ResourceExhausted => Code::ResourceExhausted,
         Kind::DeadlineExceeded => Code::DeadlineExceeded,
         Kind::Unavailable => Code::Unavailable,
+        Kind::Unimplemented => Code::Unimplemented,
         Kind::Internal => Code::Internal,
     }
 }

@@ -122,7 +122,7 @@ pub async fn resolve_held(
     replay::store(&mut tx, &request.request_id, &digest, &answer, now).await?;
     let event = if release { "closes.released" } else { "closes.discarded" };
     let subject = format!("sources/{}: {resolved} closes", source.name);
-    tx.commit(Record { at: now, subject, event }).await?;
+    tx.commit(Record::new(now, subject, event)).await?;
     positioned(tail, release, response).await
 }
 
@@ -214,7 +214,7 @@ pub async fn acknowledge_watch(
     let position =
         feed::advance_consumer(tx.connection(), participant, consumer, cursor, now).await?;
     let subject = format!("consumers/{consumer}: position {position}");
-    tx.commit(Record { at: now, subject, event: "watch.acknowledged" }).await?;
+    tx.commit(Record::new(now, subject, "watch.acknowledged")).await?;
     Ok(position)
 }
 

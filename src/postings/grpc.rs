@@ -15,7 +15,7 @@ use crate::kernel::ids::PostingId;
 use crate::pb::peshub::postings::v1 as pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingService;
-use crate::platform::permit::Action;
+use crate::platform::action::Action;
 use crate::platform::tasks::Tasks;
 use crate::platform::{rpc, status};
 use crate::postings::commands::{self, UnaryBatch};

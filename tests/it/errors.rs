@@ -180,7 +180,7 @@ async fn unary_failures(hub: &TestHub, failures: &mut Failures) {
     let request = ListPostingsRequest { paging: Some(paging), ..ListPostingsRequest::default() };
     let status = postings.list_postings(request).await.unwrap_err();
     failures.status("PAGE_TOKEN_INVALID", &status);
-    let request = CreateSourceRequest { name: "platform-south".to_owned() };
+    let request = CreateSourceRequest { name: "platform-south".to_owned(), ..Default::default() };
     let status = participants.create_source(request).await.unwrap_err();
     failures.status("ALREADY_EXISTS", &status);
 }
@@ -285,8 +285,11 @@ fn a_null_character_anywhere_in_a_request_is_no_fault_of_the_hub() {
             certificate_uris: vec![NUL.to_owned()],
             ..Participant::default()
         };
-        let register =
-            RegisterParticipantRequest { participant: Some(register), with_token: false };
+        let register = RegisterParticipantRequest {
+            participant: Some(register),
+            with_token: false,
+            ..Default::default()
+        };
         let mut carried = posting("C", "330106");
         carried.occupations = vec![occupation(OccupationScheme::Esco, "http://data.europa.eu/\0")];
         let paid = ListPostingsRequest {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use peshub::platform::permit::Action;
+use peshub::platform::action::Action;
 use prost_reflect::DescriptorPool;
 
 /// Most lines of a file under `src`.

@@ -53,11 +53,15 @@ fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
                 kind: ParticipantKind::Issuer.into(),
                 ..Participant::default()
             };
-            RegisterParticipantRequest { participant: Some(participant), with_token: false }
-                .encode_to_vec()
+            RegisterParticipantRequest {
+                participant: Some(participant),
+                with_token: false,
+                request_id,
+            }
+            .encode_to_vec()
         }
         "ListParticipants" => ListParticipantsRequest::default().encode_to_vec(),
-        "CreateSource" => CreateSourceRequest { name: source }.encode_to_vec(),
+        "CreateSource" => CreateSourceRequest { name: source, request_id }.encode_to_vec(),
         "ListSources" => ListSourcesRequest {}.encode_to_vec(),
         "SyncPostings" => {
             let open = crate::support::sync::opening(NORTH);
@@ -78,10 +82,12 @@ fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
         }
         "ListPostings" => ListPostingsRequest::default().encode_to_vec(),
         "WatchPostings" => WatchPostingsRequest::default().encode_to_vec(),
-        "AcknowledgeWatch" => {
-            AcknowledgeWatchRequest { consumer: "matrix".to_owned(), cursor: cursor.clone() }
-                .encode_to_vec()
+        "AcknowledgeWatch" => AcknowledgeWatchRequest {
+            consumer: "matrix".to_owned(),
+            cursor: cursor.clone(),
+            request_id,
         }
+        .encode_to_vec(),
         "ListHeldCloses" => {
             ListHeldClosesRequest { source, ..ListHeldClosesRequest::default() }.encode_to_vec()
         }
@@ -133,7 +139,11 @@ async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
         kind: kind.into(),
         ..Participant::default()
     };
-    let request = RegisterParticipantRequest { participant: Some(participant), with_token: true };
+    let request = RegisterParticipantRequest {
+        participant: Some(participant),
+        with_token: true,
+        ..Default::default()
+    };
     let mut operator = hub.connect("operator").await.participants();
     let answer = operator.register_participant(request).await.unwrap().into_inner();
     assert_eq!(answer.participant.unwrap().name, name);
@@ -458,7 +468,8 @@ fn a_bearer_token_speaks_for_whom_it_was_made_and_for_nobody_once_it_is_disabled
         let west = open(&bare(&hub, Some(&token))).await;
         let caller = west.participants().get_caller(GetCallerRequest {}).await.unwrap();
         assert_eq!(caller.into_inner().participant.unwrap().name, "platform-west");
-        let request = CreateSourceRequest { name: "platform-west".to_owned() };
+        let request =
+            CreateSourceRequest { name: "platform-west".to_owned(), ..Default::default() };
         west.participants().create_source(request).await.unwrap();
         send(&mut west.postings(), "platform-west", &[("w1", "330106")]).await;
         let all = [key("platform-west", "w1")];
@@ -469,7 +480,7 @@ fn a_bearer_token_speaks_for_whom_it_was_made_and_for_nobody_once_it_is_disabled
         assert_eq!(Refusal::of(&status.unwrap_err()).reason, "CALLER_UNKNOWN");
         // Neither the token nor anything like it is stored.
         let stored: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM participant_token WHERE token_sha256 = convert_to($1, 'UTF8')",
+            "SELECT count(*) FROM system_token WHERE token_sha256 = convert_to($1, 'UTF8')",
         )
         .bind(&token)
         .fetch_one(&world.pool)

@@ -336,5 +336,5 @@ fn record(prepared: &Prepared, rejected: i32, at: time::OffsetDateTime) -> Recor
         prepared.batch.changes.len(),
         prepared.writes.len(),
     );
-    Record { at, subject, event: "postings.synced" }
+    Record::new(at, subject, "postings.synced").of_body(prepared.batch.body_sha256.clone())
 }

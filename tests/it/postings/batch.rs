@@ -262,6 +262,7 @@ fn a_request_id_belongs_to_its_source() {
         let connection = hub.connect(NORTH).await;
         let request = peshub::pb::peshub::participants::v1::CreateSourceRequest {
             name: "north-too".to_owned(),
+            ..Default::default()
         };
         connection.participants().create_source(request).await.unwrap();
         let client = connection.postings();

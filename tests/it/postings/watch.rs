@@ -474,8 +474,11 @@ fn a_named_consumer_goes_on_where_it_acknowledged() {
         let (events, _) = watcher.up_to(answer.position).await;
         drop(watcher);
         let mut acknowledge = async |cursor: &bytes::Bytes| {
-            let request =
-                AcknowledgeWatchRequest { consumer: "console".to_owned(), cursor: cursor.clone() };
+            let request = AcknowledgeWatchRequest {
+                consumer: "console".to_owned(),
+                cursor: cursor.clone(),
+                ..Default::default()
+            };
             let answer = client.acknowledge_watch(request).await;
             answer.map(|it| it.into_inner().position).map_err(|status| Refusal::of(&status))
         };

@@ -1,0 +1,13 @@
+//! What can be called, and by whom: written from the option `access` of every RPC of the contract when the hub is built.
+
+use crate::pb::peshub::common::v1::{QuotaClass, Role};
+
+include!(concat!(env!("OUT_DIR"), "/actions.rs"));
+
+impl Action {
+    /// Returns whether somebody with some roles may do this. What is not granted is refused.
+    #[must_use]
+    pub fn is_granted_to(self, roles: &[Role]) -> bool {
+        self.is_for_everyone() || self.roles().iter().any(|role| roles.contains(role))
+    }
+}
