@@ -1,6 +1,6 @@
 //! Writes the `Action` enum from the `access` option of every RPC. An RPC without one fails the build.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
 
@@ -158,17 +158,24 @@ fn write(rpcs: &[Rpc]) -> Result<String, Box<dyn Error>> {
     Ok(out)
 }
 
+/// Writes a method that tells something of each action; actions that have it in common share an arm.
 fn write_match<'a>(
     out: &mut String,
     doc: &str,
     (name, kind, of_hub): (&str, &str, &str),
     arms: impl Iterator<Item = (&'a Rpc, String)>,
 ) -> Result<(), Box<dyn Error>> {
+    let mut shared: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (rpc, value) in arms {
+        shared.entry(value).or_default().push(&rpc.variant);
+    }
+    shared.entry(of_hub.to_owned()).or_default().push("RunHub");
     writeln!(out, "    /// {doc}\n    #[must_use]\n    pub const fn {name}(self) -> {kind} {{")?;
     writeln!(out, "        match self {{")?;
-    for (rpc, value) in arms {
-        writeln!(out, "            Self::{} => {value},", rpc.variant)?;
+    for (value, variants) in shared {
+        let variants: Vec<_> = variants.iter().map(|it| format!("Self::{it}")).collect();
+        writeln!(out, "            {} => {value},", variants.join(" | "))?;
     }
-    writeln!(out, "            Self::RunHub => {of_hub},\n        }}\n    }}\n")?;
+    writeln!(out, "        }}\n    }}\n")?;
     Ok(())
 }

@@ -23,6 +23,7 @@ use crate::dev::DevError;
 use crate::pb::peshub::feed::v1 as feed_pb;
 use crate::pb::peshub::postings::v1 as pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
+use crate::platform::listener;
 use crate::platform::pki::DevelopmentCa;
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::{self, TlsFiles};
@@ -56,7 +57,7 @@ impl BareServer {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let tasks = Tasks::default();
-        let connections = tls::accept(listener, acceptor, &tasks);
+        let connections = listener::accept(listener, acceptor, &tasks);
         let stopping = tasks.stopping();
         let service = Stream { records: records.into(), tasks: tasks.clone() };
         drop(tasks.spawn(async move {

@@ -202,9 +202,9 @@ pub struct Fault {
     /// When trying again can help.
     pub retry_after: Option<Duration>,
     /// Which thing it is about, where it is about one.
-    pub resource: Option<Resource>,
+    pub resource: Option<Box<Resource>>,
     /// Which quota is used up.
-    pub quota: Option<Quota>,
+    pub quota: Option<Box<Quota>>,
     /// What lay behind it; goes to the log only.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -252,14 +252,14 @@ impl Fault {
     /// Returns the fault with the thing that it is about.
     #[must_use]
     pub fn about(mut self, kind: &'static str, name: impl Into<String>) -> Self {
-        self.resource = Some(Resource { kind, name: name.into() });
+        self.resource = Some(Box::new(Resource { kind, name: name.into() }));
         self
     }
 
     /// Returns the fault with the quota that is used up.
     #[must_use]
     pub fn over_quota(mut self, subject: impl Into<String>, limit: impl Into<String>) -> Self {
-        self.quota = Some(Quota { subject: subject.into(), limit: limit.into() });
+        self.quota = Some(Box::new(Quota { subject: subject.into(), limit: limit.into() }));
         self
     }
 

@@ -113,7 +113,8 @@ impl fmt::Debug for Ed25519Signer {
 #[must_use]
 pub fn key_id(public_key: &[u8]) -> String {
     let digest = digest::digest(&digest::SHA256, public_key);
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first = digest.as_ref().first_chunk::<8>().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// Returns whether a signature holds.
