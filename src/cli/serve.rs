@@ -63,6 +63,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         internal: Some(internal),
         keys: Keys::open(&args.keys.keys_dir)?,
         feed_days: args.hub.feed_days,
+        limits: args.hub.limits,
         reflection: args.reflection,
     })
     .await?;
