@@ -28,7 +28,8 @@ pub async fn register(
         Ok(_) => {}
         Err(DbError::Constraint { .. }) => {
             let message = format!("{} or one of its certificates is registered", participant.name);
-            return Err(Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message));
+            let fault = Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message);
+            return Err(fault.about("participant", &participant.name));
         }
         Err(error) => return Err(error.into()),
     }
@@ -83,7 +84,8 @@ pub async fn create_source(
     let mut tx = db.write(permit).await?;
     if !store::create_source(&mut tx, name, at).await? {
         let message = format!("the name {name} is taken by another participant");
-        return Err(Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message));
+        let fault = Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message);
+        return Err(fault.about("source", name));
     }
     let subject = format!("sources/{name}");
     tx.commit(Record::new(at, subject, "source.created")).await?;

@@ -99,10 +99,9 @@ impl OutcomeLayer {
     fn call(&self, request: &Request<tonic::body::Body>) -> Call {
         let action = Action::of_path(request.uri().path());
         let given = request.headers().get(CALL_ID).and_then(|id| id.to_str().ok());
-        let id = given.filter(|id| is_sound(id)).map_or_else(
-            || ids::time_ordered(self.clock.now()).to_string(),
-            ToOwned::to_owned,
-        );
+        let id = given
+            .filter(|id| is_sound(id))
+            .map_or_else(|| ids::time_ordered(self.clock.now()).to_string(), ToOwned::to_owned);
         // At the highest level, so that a failure has its number in the log whatever is logged.
         let span = tracing::error_span!(
             "rpc",

@@ -59,7 +59,10 @@ where
                 drop(place);
                 outcome
             };
-            tasks.spawn(work.in_current_span()).await.unwrap_or_else(|panic| Err(Fault::internal(panic)))
+            tasks
+                .spawn(work.in_current_span())
+                .await
+                .unwrap_or_else(|panic| Err(Fault::internal(panic)))
         }
         Err(fault) => Err(fault),
     };

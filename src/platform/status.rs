@@ -87,10 +87,8 @@ pub fn complete(status: Status, call_id: &str, is_rpc: bool) -> (Status, Told) {
     let info = details.error_info();
     let reason = info.and_then(|info| Reason::ALL.into_iter().find(|it| it.name() == info.reason));
     let resource = details.resource_info().map(|info| info.resource_name.clone());
-    let told = Told {
-        reason: reason.unwrap_or(Reason::Internal),
-        resource: resource.unwrap_or_default(),
-    };
+    let told =
+        Told { reason: reason.unwrap_or(Reason::Internal), resource: resource.unwrap_or_default() };
     details.set_request_info(call_id, "");
     let (code, message) = (status.code(), status.message().to_owned());
     let metadata = status.metadata().clone();

@@ -164,6 +164,7 @@ async fn close_all(
         at: now,
         opened: 0,
         closed: i64::try_from(rows.len()).unwrap_or(i64::MAX),
+        records: 0,
     };
     store::finish(tx, &finish).await?;
     Ok(rows.len())
@@ -209,7 +210,7 @@ pub async fn acknowledge_watch(
     cursor: Cursor,
 ) -> Result<Position, PostingError> {
     let now = committer.now();
-    let participant = permit.participant().ok_or(PostingError::NotFound)?;
+    let participant = permit.participant().ok_or(PostingError::Corrupt { what: "caller" })?;
     let mut tx = committer.db().write(permit).await?;
     let position =
         feed::advance_consumer(tx.connection(), participant, consumer, cursor, now).await?;

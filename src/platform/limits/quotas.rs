@@ -55,7 +55,11 @@ impl Quotas {
     pub fn take(&self, standing: &Standing, class: QuotaClass) -> Result<(), Fault> {
         let Some(most) = most(&self.defaults, standing, class) else { return Ok(()) };
         let Some(rate) = u32::try_from(most).ok().and_then(NonZeroU32::new) else {
-            return if most > 0 { Ok(()) } else { Err(exceeded(standing, class, most, NEVER_WAIT)) };
+            return if most > 0 {
+                Ok(())
+            } else {
+                Err(exceeded(standing, class, most, NEVER_WAIT))
+            };
         };
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Rate { most, limiter: RateLimiter::direct(Quota::per_minute(rate)) };

@@ -77,7 +77,8 @@ impl SyncStreams {
         drop(
             self.tasks.spawn(
                 async move {
-                    if let Err(error) = streams.read(permit, (incoming, draining), answers.clone()).await
+                    if let Err(error) =
+                        streams.read(permit, (incoming, draining), answers.clone()).await
                     {
                         // Nobody listens any more when this fails.
                         answers.send(Err(error.into())).await.unwrap_or_default();
