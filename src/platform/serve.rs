@@ -57,6 +57,8 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long streams have to end on a connection that is being ended.
 const GRACE: Duration = Duration::from_mins(1);
+/// How long a connection without calls has to confirm its end.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The body of a request.
 pub type RequestBody = tonic::body::Body;
@@ -168,8 +170,8 @@ where
                 biased;
                 ended = &mut http => log(ended),
                 () = gone.cancelled() => {}
-                () = tokio::time::sleep(GRACE) => {
-                    tracing::debug!("a connection was cut off: its streams did not end");
+                () = patience(seat.link()) => {
+                    tracing::debug!("a connection was cut off: it did not end");
                 }
             }
         }));
@@ -180,6 +182,20 @@ where
         let fifth = u64::try_from((self.age / 5).as_millis()).unwrap_or(u64::MAX);
         let drawn = self.randomness.hash_one(link.number()) % fifth.saturating_add(1);
         self.age * 9 / 10 + Duration::from_millis(drawn)
+    }
+}
+
+/// Waits as long as a connection may take to end: its calls have their time, and without calls there is little to say.
+async fn patience(link: &Link) {
+    let begun = Instant::now();
+    let end = begun + GRACE;
+    loop {
+        let now = Instant::now();
+        let quiet = link.idle_until(FAREWELL).map(|until| until.max(begun + FAREWELL));
+        if now >= end || quiet.is_some_and(|until| until <= now) {
+            return;
+        }
+        tokio::time::sleep_until(end.min(quiet.unwrap_or(now + FAREWELL))).await;
     }
 }
 
