@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
 
 use crate::platform::config::LimitOptions;
+use crate::platform::limits::seldom::Seldom;
 use crate::platform::listener::Connection;
 use crate::platform::serve::link::{CallGuard, Link, Links};
 use crate::platform::tasks::Tasks;
@@ -96,6 +97,7 @@ where
         age: Duration::from_secs(u64::from(limits.connection_age_seconds)),
         idle: Duration::from_secs(u64::from(limits.connection_idle_seconds)),
         randomness: RandomState::new(),
+        refused: Seldom::default(),
         tasks: tasks.clone(),
     };
     let stopping = tasks.stopping();
@@ -121,6 +123,7 @@ struct Server<S> {
     age: Duration,
     idle: Duration,
     randomness: RandomState,
+    refused: Seldom,
     tasks: Tasks,
 }
 
@@ -133,7 +136,9 @@ where
 {
     fn take(&mut self, connection: Connection) {
         let Some(seat) = self.links.admit(&self.tasks.cutting()) else {
-            tracing::warn!("all connections are taken and busy; one more was refused");
+            if let Some(count) = self.refused.count() {
+                tracing::warn!("all connections are taken and busy; {count} more were refused");
+            }
             return;
         };
         let peer = connection.peer().clone();

@@ -30,8 +30,9 @@ use crate::platform::{rpc, status};
 pub struct AdmissionLayer(pub Arc<Quotas>);
 
 impl AdmissionLayer {
-    /// Returns what a stream must heed until it ends; `None` for a unary call and for what is no RPC of the contract.
-    fn admit(&self, extensions: &Extensions) -> Result<Option<Stay>, Fault> {
+    /// Returns what a stream must heed until it ends; `None` for a unary call, which gets its share into its extensions, and for
+    /// what is no RPC of the contract.
+    fn admit(&self, extensions: &mut Extensions) -> Result<Option<Stay>, Fault> {
         let Some(call) = extensions.get::<Call>() else { return Ok(None) };
         let Some(action) = call.action() else { return Ok(None) };
         let caller = rpc::caller(extensions)?;
@@ -45,6 +46,7 @@ impl AdmissionLayer {
         }
         if action.quota() != QuotaClass::Stream {
             self.0.take(caller.standing(), action.quota())?;
+            extensions.insert(self.0.share(caller.standing())?);
             return Ok(None);
         }
         let deadline = extensions.get::<Deadline>();
@@ -100,8 +102,8 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.layer.admit(request.extensions()) {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.layer.admit(request.extensions_mut()) {
             Ok(None) => Box::pin(self.inner.call(request)),
             Ok(Some(stay)) => {
                 let answering = self.inner.call(request);
