@@ -20,7 +20,7 @@ use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Directory, IdentityLayer};
 use crate::platform::keys::Keys;
-use crate::platform::permit::Permit;
+use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
 use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
@@ -59,6 +59,8 @@ pub struct HubParts {
     pub internal: Option<Internal>,
     /// What the hub signs with, and seals personal data with.
     pub keys: Keys,
+    /// Which installation it is.
+    pub environment: Environment,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
     /// Whether the contract can be asked for over reflection.
@@ -137,6 +139,7 @@ impl Hub {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
             tasks: tasks.clone(),
+            environment: parts.environment,
         };
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;

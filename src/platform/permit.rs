@@ -47,6 +47,29 @@ impl ParticipantKind {
     }
 }
 
+/// Which installation of the hub something is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Production.
+    Production,
+    /// Tests and acceptance.
+    Test,
+    /// Development.
+    Development,
+}
+
+impl Environment {
+    /// Returns the number that stands in the database and in the contract.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::Production => 1,
+            Self::Test => 2,
+            Self::Development => 3,
+        }
+    }
+}
+
 /// Which entities a permit reaches: those that have one of these facet tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(Arc<[String]>);
