@@ -11,16 +11,12 @@ use crate::client::error::ClientError;
 use crate::dev::{self, Database};
 use crate::json;
 use crate::kernel::clock::{Clock as _, SystemClock};
-use crate::kernel::ids::ParticipantId;
-use crate::participants::commands::{self, Duty, Proof, fresh_token, issued};
-use crate::participants::grpc::TOKEN_DAYS;
-use crate::participants::store::Participant;
+use crate::participants::commands::{self, Duty, Proof, TOKEN_DAYS, fresh_token, issued};
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1 as pb;
 use crate::platform::action::role_number;
 use crate::platform::config::{DatabaseOptions, EnvironmentOptions, Surroundings};
 use crate::platform::db::Db;
-use crate::platform::permit::ParticipantKind;
 
 /// Commands of `peshub participants`.
 #[derive(Debug, Subcommand)]
@@ -132,19 +128,7 @@ async fn bootstrap(args: BootstrapArgs) -> Outcome {
     let url = args.database.database_url.as_deref();
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), 4);
-    let now = SystemClock.now();
-    let operator = Participant {
-        id: ParticipantId(0),
-        name: args.name.clone(),
-        display_name: args.name.clone(),
-        kind: ParticipantKind::Operator,
-        divisions: Vec::new(),
-        certificate_uris: Vec::new(),
-        roles: Vec::new(),
-        environment: args.environment.environment,
-        disabled_at: None,
-        created_at: now,
-    };
+    let (now, environment) = (SystemClock.now(), args.environment.environment);
     let mut tokens = Vec::new();
     let mut duties = Vec::new();
     for (system, role, uri) in [
@@ -163,7 +147,7 @@ async fn bootstrap(args: BootstrapArgs) -> Outcome {
         };
         duties.push(Duty { system, role: role_number(role), proof });
     }
-    let registered = commands::bootstrap(&db, &operator, &duties).await;
+    let registered = commands::bootstrap(&db, &args.name, environment, &duties, now).await;
     db.close().await;
     database.close().await?;
     registered?;

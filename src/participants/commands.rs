@@ -14,7 +14,10 @@ use crate::pb::peshub::common::v1::Role;
 use crate::platform::action::role_number;
 use crate::platform::db::{Db, DbError, Record, WriteTx};
 use crate::platform::identity;
-use crate::platform::permit::{Environment, Permit};
+use crate::platform::permit::{Environment, ParticipantKind, Permit};
+
+/// How long a bearer token counts when nobody says, in days.
+pub const TOKEN_DAYS: i64 = 365;
 
 /// Registers an organisation.
 ///
@@ -128,18 +131,35 @@ pub async fn create_source(
 /// # Errors
 ///
 /// `ALREADY_EXISTS` when somebody is system administrator, or the database fails.
-pub async fn bootstrap(db: &Db, operator: &Participant, duties: &[Duty]) -> Result<(), Fault> {
-    let now = operator.created_at;
+pub async fn bootstrap(
+    db: &Db,
+    name: &str,
+    environment: Environment,
+    duties: &[Duty],
+    now: OffsetDateTime,
+) -> Result<(), Fault> {
+    let operator = Participant {
+        id: ParticipantId(0),
+        name: name.to_owned(),
+        display_name: name.to_owned(),
+        kind: ParticipantKind::Operator,
+        divisions: Vec::new(),
+        certificate_uris: Vec::new(),
+        roles: Vec::new(),
+        environment,
+        disabled_at: None,
+        created_at: now,
+    };
     let mut tx = db.write(&Permit::of_hub()).await?;
     let administrator = role_number(Role::SystemAdministrator);
     if store::is_held(tx.connection(), administrator).await? {
         let message = "this hub has an operator, who registers others";
         return Err(Fault::new(Kind::AlreadyExists, Reason::AlreadyExists, message));
     }
-    let record = register(&mut tx, operator, None).await?;
-    let id = find(&mut tx, &operator.name).await?;
+    let record = register(&mut tx, &operator, None).await?;
+    let id = find(&mut tx, name).await?;
     for duty in duties {
-        let system = (duty.system, operator.environment.number());
+        let system = (duty.system, environment.number());
         let system = systems::register(&mut tx, id, system, now).await?;
         systems::grant_roles(&mut tx, system, &[duty.role], now).await?;
         match &duty.proof {

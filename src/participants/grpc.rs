@@ -18,9 +18,6 @@ use crate::platform::permit::Environment;
 use crate::platform::rpc;
 use crate::platform::tasks::Tasks;
 
-/// How long a bearer token counts when nobody says, in days.
-pub const TOKEN_DAYS: i64 = 365;
-
 /// Serves `peshub.participants.v1.ParticipantService`.
 #[derive(Clone)]
 pub struct ParticipantGrpc {
@@ -79,8 +76,8 @@ impl ParticipantService for ParticipantGrpc {
                     if request.with_token { commands::fresh_token()? } else { String::new() };
                 once(&hub.db, &permit, &key, now, |tx| {
                     Box::pin(async move {
-                        let kept =
-                            (!token.is_empty()).then(|| commands::issued(&token, now, TOKEN_DAYS));
+                        let kept = (!token.is_empty())
+                            .then(|| commands::issued(&token, now, commands::TOKEN_DAYS));
                         let record = commands::register(tx, &participant, kept.as_ref()).await?;
                         let participant = Some(wire::render(participant));
                         Ok((pb::RegisterParticipantResponse { participant, token }, record))
@@ -236,8 +233,11 @@ impl ParticipantService for ParticipantGrpc {
         let (hub, now) = (self.clone(), self.clock.now());
         rpc::unary(&self.tasks, Action::IssueToken, request, |_, permit, request| async move {
             let key = RequestKey::new(&request.request_id, &request)?;
-            let days =
-                if request.valid_days == 0 { TOKEN_DAYS } else { i64::from(request.valid_days) };
+            let days = if request.valid_days == 0 {
+                commands::TOKEN_DAYS
+            } else {
+                i64::from(request.valid_days)
+            };
             let token = commands::fresh_token()?;
             let kept = commands::issued(&token, now, days);
             let named = named(request.participant, request.system);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use peshub::platform::action::Action;
+use prost::Message as _;
 use prost_reflect::DescriptorPool;
 
 /// Most lines of a file under `src`.
@@ -23,23 +24,40 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("codes", &[], ""),
     ("pb", &["kernel::fields"], "the generated checks report in the kernel's words"),
     ("platform", &["kernel", "platform"], ""),
+    ("platform::action", &["pb"], "the contract says who may call what"),
     ("platform::checks", &["platform", "sqlx"], ""),
-    ("platform::config", &["clap"], "a setting is also a flag"),
+    ("platform::config", &["platform::permit", "clap"], "a setting is also a flag"),
     ("platform::db", &["kernel", "platform", "sqlx"], ""),
     ("platform::feed", &["kernel", "platform", "sqlx"], ""),
-    ("platform::identity", &["kernel", "platform", "sqlx"], "the look-up is one query"),
+    ("platform::identity", &["kernel", "pb", "platform", "sqlx"], "the look-up is one query"),
+    ("platform::keys::signing", &["platform", "rustls"], "keys are PEM files"),
+    ("platform::listener", &["platform", "tonic"], "a connection is one of tonic's"),
     ("platform::local_postgres", &[], "knows nothing of a hub"),
+    ("platform::permit", &["kernel", "pb", "platform"], "roles are the contract's"),
     ("platform::probes", &["platform", "axum"], ""),
     ("platform::replay", &["kernel", "platform", "sqlx"], ""),
     ("platform::rpc", &["kernel", "platform", "tonic"], ""),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
-    ("platform::tls", &["platform", "rustls", "tonic"], "a connection is one of tonic's"),
+    ("platform::tls", &["rustls"], ""),
     ("platform::upkeep", &["kernel", "platform", "sqlx"], ""),
     ("participants::store", &["kernel", "platform", "sqlx"], ""),
-    ("participants::commands", &["kernel", "platform", "participants::store"], ""),
+    (
+        "participants::commands",
+        &["kernel", "pb", "platform", "participants::store"],
+        "roles are the contract's",
+    ),
     (
         "participants::wire",
-        &["kernel", "codes", "pb", "platform::permit", "participants::store", "prost_types"],
+        &[
+            "kernel",
+            "codes",
+            "pb",
+            "platform::action",
+            "platform::permit",
+            "participants::commands",
+            "participants::store",
+            "prost_types",
+        ],
         "small enough to have no domain: rows are its types",
     ),
     (
@@ -249,6 +267,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "demo",
             "bench",
             "clap",
+            "prost_types",
         ],
         "",
     ),
@@ -422,6 +441,18 @@ fn every_rpc_has_one_action_and_every_action_one_rpc() {
         *count.unwrap_or_else(|| panic!("{} is no RPC", action.name())) += 1;
     }
     assert!(rpcs.values().all(|count| *count == 1), "{rpcs:#?}");
+}
+
+#[path = "../../build/actions.rs"]
+mod actions;
+
+#[test]
+fn an_rpc_that_does_not_say_who_may_call_it_is_not_built() {
+    assert!(actions::generate(peshub::pb::DESCRIPTORS).is_ok());
+    // Without knowing the option, what is written back lacks it.
+    let files = prost_types::FileDescriptorSet::decode(peshub::pb::DESCRIPTORS).unwrap();
+    let refused = actions::generate(&files.encode_to_vec()).unwrap_err().to_string();
+    assert!(refused.contains("does not say by the option `access` who may call it"), "{refused}");
 }
 
 #[test]
