@@ -85,6 +85,15 @@ pub enum StartError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// The hub connects as a role for which row-level security does not hold.
+    #[error(
+        "the database role {role} is a superuser or has BYPASSRLS, so row-level security would not hold; let an ordinary role \
+         own the database and connect as it"
+    )]
+    PastTheWall {
+        /// Which role.
+        role: String,
+    },
     /// The database was restored into another cluster.
     #[error(
         "the feed was restored from another cluster; run `peshub feed rebase` before you start"
@@ -207,6 +216,9 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
     if let Some(found) = checks::unsafe_setting(tx.connection()).await? {
         let (name, value, wanted) = found;
         return Err(StartError::Unsafe { name, value, wanted });
+    }
+    if let Some(role) = checks::role_past_the_wall(tx.connection()).await? {
+        return Err(StartError::PastTheWall { role });
     }
     if feed::is_foreign(tx.connection()).await? {
         return Err(StartError::Foreign);

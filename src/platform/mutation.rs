@@ -30,18 +30,28 @@ impl RequestKey {
     ///
     /// `FIELDS_INVALID` when the id is not of 1 to 64 printable ASCII characters.
     pub fn new(id: &str, request: &impl Message) -> Result<Self, Fault> {
-        if id.len() > REQUEST_ID_CHARS_MAX || !id.chars().all(|letter| letter.is_ascii_graphic()) {
-            return Err(Fault::fields(vec![Violation {
-                field: "request_id".to_owned(),
-                rule: Rule::BadFormat,
-                expected: "at most 64 printable ASCII characters".to_owned(),
-                given: fields::cut(id),
-            }]));
-        }
+        sound_id(id)?;
         let body = request.encode_to_vec();
         let digest = digest::digest(&digest::SHA256, &body);
         Ok(Self { id: id.to_owned(), body_sha256: Bytes::copy_from_slice(digest.as_ref()) })
     }
+}
+
+/// Holds a request id against its form.
+///
+/// # Errors
+///
+/// `FIELDS_INVALID` when it is not of at most 64 printable ASCII characters.
+pub fn sound_id(id: &str) -> Result<(), Fault> {
+    if id.len() <= REQUEST_ID_CHARS_MAX && id.chars().all(|letter| letter.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Fault::fields(vec![Violation {
+        field: "request_id".to_owned(),
+        rule: Rule::BadFormat,
+        expected: "at most 64 printable ASCII characters".to_owned(),
+        given: fields::cut(id),
+    }]))
 }
 
 /// Makes a change and returns its answer; the first answer, without any effect, when the request was answered before.

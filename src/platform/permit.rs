@@ -103,6 +103,21 @@ pub struct Standing {
     pub division_tokens: Vec<String>,
 }
 
+impl Standing {
+    /// Returns what the row-level security of the schema is told of the caller.
+    #[must_use]
+    pub fn actor(&self) -> &'static str {
+        let has = |role| self.roles.contains(&role);
+        if has(Role::SystemAdministrator) || has(Role::SecurityAdministrator) {
+            "administrator"
+        } else if has(Role::Auditor) {
+            "auditor"
+        } else {
+            "participant"
+        }
+    }
+}
+
 /// An authenticated system of a participant.
 #[derive(Clone, Debug)]
 pub struct Caller {
