@@ -24,6 +24,7 @@ mod feed;
 mod house;
 mod kill;
 mod local;
+mod once;
 mod permissions;
 mod postings;
 mod program;

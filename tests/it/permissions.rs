@@ -51,7 +51,7 @@ fn key(source: &str, external_id: &str) -> PostingKey {
 }
 
 /// A sound request about what belongs to the north platform; `who` keeps those apart that make something new.
-fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
+pub(crate) fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
     let source = NORTH.to_owned();
     let request_id = format!("matrix-{who}");
     match method {
@@ -270,6 +270,14 @@ async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) {
     assert_eq!(answer.acknowledgement.unwrap().created as usize, postings.len());
 }
 
+/// Makes the posting that the calls are about; returns a cursor after it.
+pub(crate) async fn furnish(hub: &TestHub) -> bytes::Bytes {
+    send(&mut hub.postings(NORTH).await, NORTH, &[(EXTERNAL_ID, "440305")]).await;
+    let client = hub.postings(NORTH).await;
+    let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
+    watcher.snapshot().await.1.cursor
+}
+
 /// The columns of the matrix.
 async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
     let issuer = register(hub, "issuer", ParticipantKind::Issuer).await;
@@ -292,10 +300,7 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
 fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
     story(async |world| {
         let hub = world.hub().await;
-        send(&mut hub.postings(NORTH).await, NORTH, &[(EXTERNAL_ID, "440305")]).await;
-        let client = hub.postings(NORTH).await;
-        let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
-        let cursor = watcher.snapshot().await.1.cursor;
+        let cursor = furnish(&hub).await;
         let callers = callers(&hub).await;
         let pool = DescriptorPool::decode(peshub::pb::DESCRIPTORS).unwrap();
         let mut matrix = String::new();
