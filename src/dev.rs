@@ -19,7 +19,7 @@ use crate::participants::wire::usual_roles;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::action::role_number;
-use crate::platform::config::Surroundings;
+use crate::platform::config::{LimitOptions, Surroundings};
 use crate::platform::db::Db;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
@@ -128,6 +128,8 @@ pub struct DevOptions {
     pub database_connections: u32,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How much the hub takes on.
+    pub limits: LimitOptions,
 }
 
 impl DevOptions {
@@ -143,6 +145,7 @@ impl DevOptions {
             internal_listen: Some(loopback),
             database_connections: 32,
             feed_days: 30,
+            limits: LimitOptions::default(),
         }
     }
 }
@@ -320,6 +323,7 @@ impl DevHub {
             keys: Keys::open_or_create(&credentials.keys())?,
             environment: Environment::Development,
             feed_days: options.feed_days,
+            limits: options.limits.clone(),
             reflection: true,
         };
         let hub = Hub::start(parts).await?;

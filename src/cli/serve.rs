@@ -68,6 +68,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         keys: Keys::open(&args.keys.keys_dir)?,
         environment: args.environment.environment,
         feed_days: args.hub.feed_days,
+        limits: args.hub.limits,
         reflection: args.reflection,
     })
     .await?;

@@ -29,7 +29,8 @@ fn mutations() -> Vec<(MethodDescriptor, Action)> {
 /// Changes one thing of a request so that it asks for something else: the first text that is not its request id, or a number.
 fn asks_for_something_else(message: &mut DynamicMessage) -> bool {
     for field in message.descriptor().fields() {
-        let Some(value) = message.get_field_by_name(field.name()).map(|it| it.into_owned()) else {
+        let Some(value) = message.get_field_by_name(field.name()).map(std::borrow::Cow::into_owned)
+        else {
             continue;
         };
         match (field.kind(), value) {
@@ -45,11 +46,11 @@ fn asks_for_something_else(message: &mut DynamicMessage) -> bool {
                 message.set_field(&field, Value::EnumNumber(3 - number.min(2)));
                 return true;
             }
-            (_, Value::Message(mut inner)) if message.has_field(&field) => {
-                if asks_for_something_else(&mut inner) {
-                    message.set_field(&field, Value::Message(inner));
-                    return true;
-                }
+            (_, Value::Message(mut inner))
+                if message.has_field(&field) && asks_for_something_else(&mut inner) =>
+            {
+                message.set_field(&field, Value::Message(inner));
+                return true;
             }
             (_, Value::List(mut items)) if !items.is_empty() => {
                 if let Value::Message(inner) = &mut items[0]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -68,6 +69,7 @@ impl SyncStreams {
         &self,
         permit: Permit,
         incoming: Streaming<raw::SyncPostingsRequest>,
+        draining: CancellationToken,
     ) -> mpsc::Receiver<Outgoing> {
         let (answers, receiver) = mpsc::channel(CREDITS + 1);
         let streams = self.clone();
@@ -75,7 +77,9 @@ impl SyncStreams {
         drop(
             self.tasks.spawn(
                 async move {
-                    if let Err(error) = streams.read(permit, incoming, answers.clone()).await {
+                    if let Err(error) =
+                        streams.read(permit, (incoming, draining), answers.clone()).await
+                    {
                         // Nobody listens any more when this fails.
                         answers.send(Err(error.into())).await.unwrap_or_default();
                     }
@@ -90,7 +94,7 @@ impl SyncStreams {
     async fn read(
         &self,
         permit: Permit,
-        mut incoming: Streaming<raw::SyncPostingsRequest>,
+        (mut incoming, draining): (Streaming<raw::SyncPostingsRequest>, CancellationToken),
         answers: mpsc::Sender<Outgoing>,
     ) -> Result<(), PostingError> {
         let Some(opened) = self.open(permit, &mut incoming, &answers).await? else { return Ok(()) };
@@ -110,6 +114,7 @@ impl SyncStreams {
             async move { streams.acknowledge(committed, outgoing, validate_only).await };
         let acknowledging = self.tasks.spawn(acknowledging.in_current_span());
 
+        let mut incoming = (incoming, draining);
         let reading = self.read_batches(&opened, &mut incoming, to_commit, (&answers, &done)).await;
         // Everything that was read is committed and acknowledged before the stream ends, whatever ends it.
         let committing = committing.await?;
@@ -161,14 +166,13 @@ impl SyncStreams {
     async fn read_batches(
         &self,
         opened: &Opened,
-        incoming: &mut Streaming<raw::SyncPostingsRequest>,
+        (incoming, draining): &mut (Streaming<raw::SyncPostingsRequest>, CancellationToken),
         to_commit: mpsc::Sender<InTurn>,
         (answers, done): (&mpsc::Sender<Outgoing>, &AtomicU64),
     ) -> Result<(), PostingError> {
-        let stopping = self.tasks.stopping();
         loop {
             let message = tokio::select! {
-                () = stopping.cancelled() => return Err(PostingError::ShuttingDown),
+                () = draining.cancelled() => return Err(PostingError::ShuttingDown),
                 () = answers.closed() => return Ok(()),
                 // The second stage has failed and says why.
                 () = to_commit.closed() => return Ok(()),
