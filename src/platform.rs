@@ -18,4 +18,5 @@ pub mod status;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod trust;
 pub mod upkeep;

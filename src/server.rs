@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
 
 use crate::kernel::clock::SharedClock;
@@ -18,12 +17,14 @@ use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
-use crate::platform::identity::{Directory, IdentityLayer};
+use crate::platform::identity::{Identities, IdentityLayer};
 use crate::platform::keys::Keys;
-use crate::platform::permit::Permit;
+use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
 use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
+use crate::platform::tls::{Tls, TlsError};
+use crate::platform::trust::keys;
 use crate::platform::upkeep::Upkeep;
 use crate::platform::{checks, listener};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
@@ -51,14 +52,16 @@ pub struct HubParts {
     pub db: Db,
     /// The clock.
     pub clock: SharedClock,
-    /// TLS of the gRPC listener.
-    pub tls: TlsAcceptor,
+    /// TLS of the gRPC listener, and whom the hub believes.
+    pub tls: Tls,
     /// The gRPC listener.
     pub listener: TcpListener,
     /// The internal HTTP listener, if there is to be one; it serves already.
     pub internal: Option<Internal>,
     /// What the hub signs with, and seals personal data with.
     pub keys: Keys,
+    /// Which installation it is.
+    pub environment: Environment,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
     /// Whether the contract can be asked for over reflection.
@@ -91,6 +94,9 @@ pub enum StartError {
     /// The machine gives no randomness.
     #[error("the machine gives no randomness")]
     Randomness,
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener fails.
     #[error("a listener failed")]
     Listener(#[from] std::io::Error),
@@ -137,7 +143,9 @@ impl Hub {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
             tasks: tasks.clone(),
+            environment: parts.environment,
         };
+        let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
@@ -145,7 +153,7 @@ impl Hub {
         let reflection = parts.reflection.then(|| contract().build_v1()).transpose()?;
         let reflection_alpha = parts.reflection.then(|| contract().build_v1alpha()).transpose()?;
 
-        let connections = listener::accept(parts.listener, parts.tls, &tasks);
+        let connections = listener::accept(parts.listener, parts.tls.acceptor()?, &tasks);
         let router = Server::builder()
             .max_concurrent_streams(STREAMS_MAX)
             .initial_stream_window_size(STREAM_WINDOW)
@@ -155,7 +163,7 @@ impl Hub {
             .http2_max_header_list_size(16 * 1024)
             .timeout(UNARY_TIMEOUT)
             .layer(ExplainLayer)
-            .layer(IdentityLayer(Directory::new(parts.db.clone())))
+            .layer(IdentityLayer(identities))
             .add_service(health_service)
             .add_optional_service(reflection)
             .add_optional_service(reflection_alpha)
@@ -196,6 +204,17 @@ impl Hub {
             internal.stop().await;
         }
     }
+}
+
+/// Returns what finds out who calls, and keeps it and what it believes up to date in the background.
+fn identities(parts: &HubParts, tasks: &Tasks) -> Identities {
+    let (trust, clock) = (parts.tls.trust().clone(), Arc::clone(&parts.clock));
+    drop(tasks.spawn(parts.tls.clone().follow(tasks.stopping())));
+    drop(tasks.spawn(trust.clone().follow(tasks.stopping())));
+    drop(tasks.spawn(keys::fetch_all(trust.clone(), tasks.stopping())));
+    let identities = Identities::new(parts.db.clone(), parts.environment, trust, clock);
+    drop(tasks.spawn(identities.clone().watch(tasks.stopping())));
+    identities
 }
 
 /// Sees that the database can be used, and returns the secret that all replicas share.

@@ -9,7 +9,7 @@ use crate::participants::store;
 use crate::pb::peshub::common::v1::Role;
 use crate::platform::db::{Db, DbError, Record};
 use crate::platform::identity;
-use crate::platform::permit::{ParticipantKind, Permit};
+use crate::platform::permit::{Environment, ParticipantKind, Permit};
 
 /// Registers an organisation.
 ///
@@ -64,6 +64,7 @@ pub async fn register_first_operator(
         divisions: Vec::new(),
         certificate_uris: certificate_uri.into_iter().collect(),
         roles: vec![Role::SystemAdministrator],
+        environment: Environment::Production,
         created_at: now,
     };
     register(db, &permit, &operator, token).await

@@ -11,6 +11,7 @@ use crate::pb::peshub::participants::v1 as pb;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantService;
 use crate::platform::action::Action;
 use crate::platform::db::Db;
+use crate::platform::permit::Environment;
 use crate::platform::rpc;
 use crate::platform::tasks::Tasks;
 
@@ -23,6 +24,8 @@ pub struct ParticipantGrpc {
     pub clock: SharedClock,
     /// Where work runs.
     pub tasks: Tasks,
+    /// Which installation this hub is.
+    pub environment: Environment,
 }
 
 impl std::fmt::Debug for ParticipantGrpc {
@@ -55,10 +58,11 @@ impl ParticipantService for ParticipantGrpc {
         &self,
         request: Request<pb::RegisterParticipantRequest>,
     ) -> Result<Response<pb::RegisterParticipantResponse>, Status> {
-        let (db, now) = (self.db.clone(), self.clock.now());
+        let (db, now, environment) = (self.db.clone(), self.clock.now(), self.environment);
         let action = Action::RegisterParticipant;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
-            let participant = wire::participant(request.participant.unwrap_or_default(), now)?;
+            let parsed = wire::participant(request.participant.unwrap_or_default(), now)?;
+            let participant = store::Participant { environment, ..parsed };
             let token = if request.with_token { Some(commands::fresh_token()?) } else { None };
             commands::register(&db, &permit, &participant, token.as_deref()).await?;
             Ok(pb::RegisterParticipantResponse {

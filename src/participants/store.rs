@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::common::v1::Role;
 use crate::platform::db::{DbError, ReadTx, WriteTx};
-use crate::platform::permit::ParticipantKind;
+use crate::platform::permit::{Environment, ParticipantKind};
 
 /// Name of the system that every organisation begins with.
 pub const MAIN_SYSTEM: &str = "main";
@@ -38,6 +38,8 @@ pub struct Participant {
     pub roles: Vec<Role>,
     /// When it was registered.
     pub created_at: OffsetDateTime,
+    /// Which installation its system is meant for.
+    pub environment: Environment,
 }
 
 /// Registers an organisation, with a bearer token if its digest is given.
@@ -77,7 +79,7 @@ pub async fn register(
          RETURNING system_id",
         id,
         MAIN_SYSTEM,
-        1_i16,
+        participant.environment.number(),
         participant.created_at,
     )
     .fetch_one(tx.connection())
@@ -166,6 +168,7 @@ pub async fn list(
             certificate_uris: row.uris,
             roles: Vec::new(),
             created_at: row.created_at,
+            environment: Environment::Production,
         })
     });
     Ok(participants.collect())

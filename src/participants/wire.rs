@@ -9,7 +9,7 @@ use crate::participants::store::{Jurisdiction, Participant, Source};
 use crate::pb::peshub::common::v1 as common;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1 as pb;
-use crate::platform::permit::ParticipantKind;
+use crate::platform::permit::{Environment, ParticipantKind};
 
 /// Reads an organisation from a request whose fields have been held against the contract.
 ///
@@ -51,6 +51,7 @@ pub fn participant(message: pb::Participant, now: OffsetDateTime) -> Result<Part
         certificate_uris: message.certificate_uris,
         roles: usual_roles(kind).to_vec(),
         created_at: now,
+        environment: Environment::Production,
     })
 }
 

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+
+use crate::platform::permit::Environment;
 
 /// How the hub is run.
 #[derive(Args, Clone, Debug)]
@@ -58,9 +61,29 @@ pub struct TlsOptions {
     /// Private key of the server, PEM.
     #[arg(long, env = "PESHUB_TLS_KEY")]
     pub tls_key: PathBuf,
-    /// Authorities whose client certificates are believed, PEM.
-    #[arg(long, env = "PESHUB_TLS_CLIENT_CA")]
-    pub tls_client_ca: PathBuf,
+}
+
+/// Whom the hub believes. One of the two must be given.
+#[derive(Args, Clone, Debug)]
+pub struct TrustOptions {
+    /// Directory with a folder for each trust domain: its authorities, revocation lists and issuers of tokens.
+    /// `peshub pki` makes one for pilots.
+    #[arg(long, env = "PESHUB_TRUST_DIR")]
+    pub trust_dir: Option<PathBuf>,
+    /// Also take bearer tokens that the hub made itself, and therefore connections without a client certificate.
+    #[arg(long, env = "PESHUB_HUB_TOKENS")]
+    pub hub_tokens: bool,
+    /// Which installation this is. Systems that are registered for another one are unknown here.
+    #[arg(long, env = "PESHUB_ENVIRONMENT", default_value = "production", value_parser = environments())]
+    pub environment: Environment,
+}
+
+fn environments() -> impl TypedValueParser<Value = Environment> {
+    PossibleValuesParser::new(["production", "test", "development"]).map(|name| match name.as_str() {
+        "test" => Environment::Test,
+        "development" => Environment::Development,
+        _ => Environment::Production,
+    })
 }
 
 /// Logs and traces.
