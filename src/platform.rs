@@ -22,4 +22,5 @@ pub mod status;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod trust;
 pub mod upkeep;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 use tower::ServiceBuilder;
 
@@ -20,7 +19,7 @@ use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
-use crate::platform::identity::{Directory, IdentityLayer};
+use crate::platform::identity::{Identities, IdentityLayer};
 use crate::platform::keys::Keys;
 use crate::platform::limits::admission::AdmissionLayer;
 use crate::platform::limits::gate::GateLayer;
@@ -29,6 +28,8 @@ use crate::platform::outcome::OutcomeLayer;
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
 use crate::platform::tasks::Tasks;
+use crate::platform::tls::{Tls, TlsError};
+use crate::platform::trust::keys;
 use crate::platform::upkeep::Upkeep;
 use crate::platform::{checks, listener, serve};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
@@ -51,8 +52,8 @@ pub struct HubParts {
     pub db: Db,
     /// The clock.
     pub clock: SharedClock,
-    /// TLS of the gRPC listener.
-    pub tls: TlsAcceptor,
+    /// TLS of the gRPC listener, and whom the hub believes.
+    pub tls: Tls,
     /// The gRPC listener.
     pub listener: TcpListener,
     /// The internal HTTP listener, if there is to be one; it serves already.
@@ -104,6 +105,9 @@ pub enum StartError {
     /// The machine gives no randomness.
     #[error("the machine gives no randomness")]
     Randomness,
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener fails.
     #[error("a listener failed")]
     Listener(#[from] std::io::Error),
@@ -152,6 +156,7 @@ impl Hub {
             tasks: tasks.clone(),
             environment: parts.environment,
         };
+        let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
@@ -164,11 +169,12 @@ impl Hub {
         let service = ServiceBuilder::new()
             .layer(OutcomeLayer::new(Arc::clone(&parts.clock), None))
             .layer(GateLayer::new(parts.limits.calls_max))
-            .layer(IdentityLayer(Directory::new(parts.db.clone())))
+            .layer(IdentityLayer(identities))
             .layer(AdmissionLayer(Arc::new(Quotas::new(parts.limits.clone()))))
             .service(routes.prepare());
         let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
-        let connections = listener::accept(parts.listener, parts.tls, handshakes, &tasks);
+        let connections =
+            listener::accept(parts.listener, parts.tls.acceptor()?, handshakes, &tasks);
         let served = serve::serve(connections, service, &parts.limits, &tasks);
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
@@ -197,6 +203,17 @@ impl Hub {
             internal.stop().await;
         }
     }
+}
+
+/// Returns what finds out who calls, and keeps it and what it believes up to date in the background.
+fn identities(parts: &HubParts, tasks: &Tasks) -> Identities {
+    let (trust, clock) = (parts.tls.trust().clone(), Arc::clone(&parts.clock));
+    drop(tasks.spawn(parts.tls.clone().follow(tasks.stopping())));
+    drop(tasks.spawn(trust.clone().follow(tasks.stopping())));
+    drop(tasks.spawn(keys::fetch_all(trust.clone(), tasks.stopping())));
+    let identities = Identities::new(parts.db.clone(), parts.environment, trust, clock);
+    drop(tasks.spawn(identities.clone().watch(tasks.stopping())));
+    identities
 }
 
 /// Sees that the database can be used, and returns the secret that all replicas share.

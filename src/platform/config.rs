@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::platform::permit::Environment;
@@ -110,17 +111,8 @@ pub struct DatabaseOptions {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct EnvironmentOptions {
     /// Which installation this is: production, test or development. Systems that are registered for another are unknown here.
-    #[arg(long, env = "PESHUB_ENVIRONMENT", default_value = "production", value_parser = environment)]
+    #[arg(long, env = "PESHUB_ENVIRONMENT", default_value = "production", value_parser = environments())]
     pub environment: Environment,
-}
-
-fn environment(name: &str) -> Result<Environment, String> {
-    match name {
-        "production" => Ok(Environment::Production),
-        "test" => Ok(Environment::Test),
-        "development" => Ok(Environment::Development),
-        _ => Err("production, test or development".to_owned()),
-    }
 }
 
 /// The hub's own keys.
@@ -141,9 +133,28 @@ pub struct TlsOptions {
     /// Private key of the server, PEM.
     #[arg(long, env = "PESHUB_TLS_KEY")]
     pub tls_key: PathBuf,
-    /// Authorities whose client certificates are believed, PEM.
-    #[arg(long, env = "PESHUB_TLS_CLIENT_CA")]
-    pub tls_client_ca: PathBuf,
+}
+
+/// Whom the hub believes. One of the two must be given.
+#[derive(Args, Clone, Debug)]
+pub struct TrustOptions {
+    /// Directory with a folder for each trust domain: its authorities, revocation lists and issuers of tokens.
+    /// `peshub pki` makes one for pilots.
+    #[arg(long, env = "PESHUB_TRUST_DIR")]
+    pub trust_dir: Option<PathBuf>,
+    /// Also take bearer tokens that the hub made itself, and therefore connections without a client certificate.
+    #[arg(long, env = "PESHUB_HUB_TOKENS")]
+    pub hub_tokens: bool,
+}
+
+fn environments() -> impl TypedValueParser<Value = Environment> {
+    PossibleValuesParser::new(["production", "test", "development"]).map(|name| {
+        match name.as_str() {
+            "test" => Environment::Test,
+            "development" => Environment::Development,
+            _ => Environment::Production,
+        }
+    })
 }
 
 /// Logs and traces.

@@ -83,7 +83,7 @@ impl Scope {
 }
 
 /// Who a participant is, as far as calls go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The organisation.
     pub participant: ParticipantId,
@@ -181,6 +181,12 @@ impl Caller {
     #[must_use]
     pub fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// Returns whether a call or a permit has this caller besides whoever asks.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        Arc::strong_count(&self.standing) > 1
     }
 
     /// Returns the signal that the caller is no longer who it was: locked out, revoked, or its token's time is over.

@@ -46,11 +46,12 @@ fn asks_for_something_else(message: &mut DynamicMessage) -> bool {
                 message.set_field(&field, Value::EnumNumber(3 - number.min(2)));
                 return true;
             }
-            (_, Value::Message(mut inner))
-                if message.has_field(&field) && asks_for_something_else(&mut inner) =>
-            {
+            (_, Value::Message(mut inner)) if message.has_field(&field) => {
+                let changed = asks_for_something_else(&mut inner);
                 message.set_field(&field, Value::Message(inner));
-                return true;
+                if changed {
+                    return true;
+                }
             }
             (_, Value::List(mut items)) if !items.is_empty() => {
                 if let Value::Message(inner) = &mut items[0]

@@ -68,7 +68,14 @@ fn ended(reason: Reason) -> Fault {
             let message = "the certificate of this connection is no longer believed";
             Fault::new(Kind::Unauthenticated, reason, message)
         }
-        _ => Fault::new(Kind::PermissionDenied, reason, "the caller is locked out"),
+        Reason::CallerDisabled => {
+            Fault::new(Kind::PermissionDenied, reason, "the caller is locked out")
+        }
+        Reason::ShuttingDown => {
+            let message = "what the caller may do has changed; connect again and go on";
+            Fault::new(Kind::Unavailable, reason, message)
+        }
+        _ => Fault::new(Kind::Unauthenticated, reason, "the caller is known no longer"),
     }
 }
 
