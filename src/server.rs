@@ -149,7 +149,7 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
-        let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
+        let postings = postings(&parts, (&key, cursor_key), &tail, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
@@ -236,13 +236,13 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
 }
 
 fn postings(
-    db: &Db,
-    clock: &SharedClock,
+    parts: &HubParts,
     (secret, cursor_key): (&[u8], CursorKey),
     tail: &Arc<Tail>,
     tasks: &Tasks,
 ) -> PostingGrpc {
-    let committer = Committer::new(db.clone(), Arc::clone(clock));
+    let (db, clock) = (&parts.db, &parts.clock);
+    let committer = Committer::new(db.clone(), Arc::clone(clock), parts.limits.clone());
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());

@@ -21,8 +21,10 @@
 
 mod errors;
 mod feed;
+mod hostile;
 mod house;
 mod kill;
+mod limits;
 mod local;
 mod once;
 mod permissions;
