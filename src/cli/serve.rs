@@ -76,7 +76,9 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
 }
 
 /// Returns whom the hub believes. A hub that believes nobody, or everybody, is not started.
-fn believed(options: &TrustOptions) -> Result<SharedTrust, Box<dyn std::error::Error + Send + Sync>> {
+fn believed(
+    options: &TrustOptions,
+) -> Result<SharedTrust, Box<dyn std::error::Error + Send + Sync>> {
     let trust = SharedTrust::open(options.trust_dir.as_deref(), options.hub_tokens)?;
     if !trust.present().is_empty() {
         return Ok(trust);

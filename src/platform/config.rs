@@ -79,10 +79,12 @@ pub struct TrustOptions {
 }
 
 fn environments() -> impl TypedValueParser<Value = Environment> {
-    PossibleValuesParser::new(["production", "test", "development"]).map(|name| match name.as_str() {
-        "test" => Environment::Test,
-        "development" => Environment::Development,
-        _ => Environment::Production,
+    PossibleValuesParser::new(["production", "test", "development"]).map(|name| {
+        match name.as_str() {
+            "test" => Environment::Test,
+            "development" => Environment::Development,
+            _ => Environment::Production,
+        }
     })
 }
 

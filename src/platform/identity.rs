@@ -99,10 +99,7 @@ impl Identities {
         if let Some(certificate) = certificate {
             check_certificate(certificate, &trust, now)?;
         }
-        let key = Key {
-            certificate: certificate.map(|it| *it.sha256()),
-            token: token.map(sha256),
-        };
+        let key = Key { certificate: certificate.map(|it| *it.sha256()), token: token.map(sha256) };
         if let Some(session) = self.sessions.fresh(&key, trust.epoch()) {
             if let Some((_, claims)) = &session.shown.signed {
                 claims.check_time(now)?;
@@ -119,11 +116,11 @@ impl Identities {
     /// Looks up the callers of open streams again, once a second and whenever trust changes, until told to stop. Who does not
     /// stand any more loses its streams.
     pub async fn watch(self, stop: CancellationToken) {
-        let mut changes = self.trust.changes();
+        let mut told = self.trust.changes();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                changed = told.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             tokio::select! {
@@ -165,12 +162,7 @@ impl Identities {
 }
 
 /// Holds what a caller has shown against trust as it is now.
-fn check_again(
-    shown: &Shown,
-    epoch: u64,
-    trust: &Trust,
-    now: OffsetDateTime,
-) -> Result<(), Fault> {
+fn check_again(shown: &Shown, epoch: u64, trust: &Trust, now: OffsetDateTime) -> Result<(), Fault> {
     if let Some(certificate) = &shown.certificate {
         check_certificate(certificate, trust, now)?;
     }
@@ -206,10 +198,7 @@ fn show(
 ) -> Result<Shown, Fault> {
     let mut proofs = Vec::new();
     if let Some(certificate) = certificate {
-        proofs.push(Proof::Named {
-            issuer: String::new(),
-            subject: certificate.uri().to_owned(),
-        });
+        proofs.push(Proof::Named { issuer: String::new(), subject: certificate.uri().to_owned() });
     }
     let mut signed = None;
     match token {

@@ -184,7 +184,8 @@ impl Domain {
             let found = files.iter().filter(|(name, _)| is_one(name));
             found.map(|(name, content)| (name.as_str(), content.as_slice())).collect()
         };
-        let authorities = Authorities::read(&some(is_authorities), &some(is_list)).map_err(failed)?;
+        let authorities =
+            Authorities::read(&some(is_authorities), &some(is_list)).map_err(failed)?;
         let issuers = match files.get(ISSUERS_FILE) {
             Some(content) => issuer::read(domain, content, files, before)
                 .map_err(|why| failed((ISSUERS_FILE.to_owned(), why)))?,

@@ -152,9 +152,10 @@ impl Directory {
         }
         let kind = ParticipantKind::of_number(row.kind);
         let roles = row.roles.into_iter().filter_map(|role| Role::try_from(i32::from(role)).ok());
-        let quotas = row.quotas.into_iter().zip(row.most).filter_map(|(quota, most)| {
-            Some((QuotaClass::try_from(i32::from(quota)).ok()?, most))
-        });
+        let quotas =
+            row.quotas.into_iter().zip(row.most).filter_map(|(quota, most)| {
+                Some((QuotaClass::try_from(i32::from(quota)).ok()?, most))
+            });
         Ok(Standing {
             participant: ParticipantId(row.participant_id),
             participant_name: row.name,

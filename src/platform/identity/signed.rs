@@ -76,7 +76,8 @@ impl Claims {
     pub fn verified(token: &str, trust: &Trust, now: OffsetDateTime) -> Result<Self, Fault> {
         let [header, payload, signature] = parts(token)?;
         let parsed = decode_header(token).map_err(|error| {
-            invalid("the header of the token cannot be read or names an unknown algorithm").because(error)
+            invalid("the header of the token cannot be read or names an unknown algorithm")
+                .because(error)
         })?;
         if parsed.crit.is_some() || parsed.zip.is_some() || parsed.enc.is_some() {
             return Err(invalid("the token's header asks for what the hub does not do"));
@@ -91,7 +92,9 @@ impl Claims {
             .decode(payload)
             .ok()
             .and_then(|payload| serde_json::from_slice(&payload).ok())
-            .ok_or_else(|| invalid("the token lacks sub, aud or exp, or has one of a wrong form"))?;
+            .ok_or_else(|| {
+                invalid("the token lacks sub, aud or exp, or has one of a wrong form")
+            })?;
         let claims = payload.read(claimed.iss, issuer.audience())?;
         claims.check_time(now)?;
         Ok(claims)
@@ -180,7 +183,9 @@ impl Payload {
             None => None,
             // Another kind of confirmation than the one that is known cannot be checked, so the token cannot be believed.
             Some(Confirmation { x5t_s256: None }) => {
-                return Err(binding_wrong("the token is bound in a way that the hub does not know"));
+                return Err(binding_wrong(
+                    "the token is bound in a way that the hub does not know",
+                ));
             }
             Some(Confirmation { x5t_s256: Some(text) }) => {
                 let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|it| it.try_into().ok());

@@ -48,7 +48,8 @@ impl Authorities {
             let of_file = |why| ((*file).to_owned(), why);
             let found = CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>();
             let found = found.ok().filter(|found| !found.is_empty());
-            let found = found.ok_or_else(|| of_file("is no PEM file of certificates".to_owned()))?;
+            let found =
+                found.ok_or_else(|| of_file("is no PEM file of certificates".to_owned()))?;
             certificates.extend(found.into_iter().map(|certificate| (*file, certificate)));
         }
         let mut revocations = Vec::new();
@@ -182,7 +183,7 @@ impl List {
         let issuer = list.issuer().as_raw().to_vec();
         let scope = scope.map(|scope| scope.value.to_vec()).unwrap_or_default();
         let age = (number.unwrap_or_default(), list.last_update().timestamp());
-        Some(Self { issuer, scope, age, der })
+        Some(Self { der, issuer, scope, age })
     }
 
     /// Returns what grows from one list to the next.

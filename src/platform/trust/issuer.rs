@@ -120,7 +120,11 @@ pub fn read(
     if document.issuer.len() > ISSUERS_MAX {
         return Err(format!("names more than {ISSUERS_MAX} issuers"));
     }
-    document.issuer.into_iter().map(|entry| entry.read(domain, files, before).map(Arc::new)).collect()
+    document
+        .issuer
+        .into_iter()
+        .map(|entry| entry.read(domain, files, before).map(Arc::new))
+        .collect()
 }
 
 impl Entry {
@@ -133,7 +137,8 @@ impl Entry {
         if self.issuer.is_empty() || self.audience.is_empty() {
             return Err("has an issuer without a name or an audience".to_owned());
         }
-        let beside = |name: &str| files.get(name).ok_or_else(|| format!("names {name}, which is not there"));
+        let beside =
+            |name: &str| files.get(name).ok_or_else(|| format!("names {name}, which is not there"));
         let algorithms = match &self.algorithms {
             Some(names) => names.iter().map(|name| algorithm(name)).collect::<Result<_, _>>()?,
             None => ALGORITHMS.map(|(_, algorithm)| algorithm).to_vec(),
@@ -147,7 +152,8 @@ impl Entry {
             Keys::Fetched(known.unwrap_or_else(|| Arc::new(fresh)))
         } else {
             let content = beside(&self.jwks)?;
-            let set = KeySet::read(content).map_err(|why| format!("names {}, which {why}", self.jwks))?;
+            let set =
+                KeySet::read(content).map_err(|why| format!("names {}, which {why}", self.jwks))?;
             Keys::Given(Arc::new(set))
         };
         let domain = domain.to_owned();

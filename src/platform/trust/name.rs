@@ -35,12 +35,11 @@ pub fn is_path(path: &str) -> bool {
 /// Returns the URI names of a certificate, as they stand there. The common name never counts.
 #[must_use]
 pub fn uri_names<'a>(certificate: &'a X509Certificate<'_>) -> Vec<&'a str> {
-    let names = certificate.extensions().iter().flat_map(|extension| {
-        match extension.parsed_extension() {
+    let names =
+        certificate.extensions().iter().flat_map(|extension| match extension.parsed_extension() {
             ParsedExtension::SubjectAlternativeName(names) => names.general_names.as_slice(),
             _ => &[],
-        }
-    });
+        });
     names
         .filter_map(|name| match name {
             GeneralName::URI(uri) => Some(*uri),
@@ -55,7 +54,8 @@ mod tests {
 
     #[test]
     fn a_name_is_sound_or_none() {
-        let check = |uri: &str, expected: Option<&str>| assert_eq!(trust_domain(uri), expected, "{uri}");
+        let check =
+            |uri: &str, expected: Option<&str>| assert_eq!(trust_domain(uri), expected, "{uri}");
         check("spiffe://hub.example/platform/north", Some("hub.example"));
         check("spiffe://a/b", Some("a"));
         check("spiffe://a/", None);
