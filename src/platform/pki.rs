@@ -46,12 +46,6 @@ pub enum PkiError {
         /// What.
         path: PathBuf,
     },
-    /// Another process works in the directory.
-    #[error("another process works in {}", path.display())]
-    Busy {
-        /// Which.
-        path: PathBuf,
-    },
     /// A name is none that a participant may have.
     #[error("{name} is no name of the trust domain {trust_domain}")]
     Name {

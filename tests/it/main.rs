@@ -22,6 +22,7 @@
 mod errors;
 mod feed;
 mod house;
+mod identity;
 mod kill;
 mod local;
 mod permissions;

@@ -13,6 +13,7 @@ pub(crate) mod watch;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -86,8 +87,14 @@ impl World {
 
     /// Starts one more hub over the database.
     pub(crate) async fn hub(&self) -> TestHub {
+        self.hub_believing(None).await
+    }
+
+    /// Starts one more hub over the database, which believes what stands in a trust directory.
+    pub(crate) async fn hub_believing(&self, trust_dir: Option<&Path>) -> TestHub {
         let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
         options.internal_listen = None;
+        options.trust_dir = trust_dir.map(Path::to_owned);
         options.database_connections = 10;
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));

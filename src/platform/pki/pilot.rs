@@ -71,7 +71,7 @@ pub struct Written {
     pub entry: Entry,
 }
 
-/// A pilot's authority. Nobody else works in its directory as long as this lives.
+/// A pilot's authority. Whoever else wants to work in its directory waits as long as this lives.
 #[derive(Debug)]
 pub struct Pilot {
     dir: PathBuf,
@@ -115,12 +115,12 @@ impl Pilot {
     ///
     /// # Errors
     ///
-    /// There is none, or somebody else works with it.
+    /// There is none, or its files cannot be read.
     pub fn open(dir: &Path) -> Result<Self, PkiError> {
         let certificate = dir.join(CERTIFICATE);
         let text = read(&certificate)?;
-        let key = read(&dir.join(KEY))?;
         let lock = lock(dir)?;
+        let key = read(&dir.join(KEY))?;
         let authority = Authority::open(&text, &key)?;
         let trust_domain = trust_domain_of(&text).ok_or_else(|| PkiError::Form {
             path: certificate,
@@ -339,10 +339,8 @@ fn lock(dir: &Path) -> Result<File, PkiError> {
     let path = dir.join(LOCK);
     let file = File::options().create(true).write(true).truncate(false).open(&path);
     let file = file.map_err(|source| failed(&path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(PkiError::Busy { path: dir.to_owned() }),
-    }
+    file.lock().map_err(|source| failed(&path, source))?;
+    Ok(file)
 }
 
 fn read(path: &Path) -> Result<String, PkiError> {
