@@ -49,7 +49,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::rpc", &["kernel", "platform", "tonic"], ""),
     ("platform::serve", &["platform", "tonic"], "requests and answers have tonic's bodies"),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
-    ("platform::tls", &["rustls"], ""),
+    ("platform::tls", &["platform", "rustls"], ""),
     ("platform::upkeep", &["kernel", "platform", "sqlx"], ""),
     ("participants::store", &["kernel", "platform", "sqlx"], ""),
     (
