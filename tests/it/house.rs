@@ -29,7 +29,6 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::config", &["platform::permit", "clap"], "a setting is also a flag"),
     ("platform::db", &["kernel", "platform", "sqlx"], ""),
     ("platform::feed", &["kernel", "platform", "sqlx"], ""),
-    ("platform::identity", &["kernel", "pb", "platform", "sqlx"], "the look-up is one query"),
     ("platform::keys::signing", &["platform", "rustls"], "keys are PEM files"),
     (
         "platform::limits",
@@ -37,6 +36,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "a stream that must end is a body of tonic's",
     ),
     ("platform::listener", &["platform", "tonic"], "a connection is one of tonic's"),
+    ("platform::identity", &["kernel", "platform"], ""),
+    (
+        "platform::identity::directory",
+        &["kernel", "pb", "platform", "sqlx"],
+        "the look-up is one query",
+    ),
     ("platform::local_postgres", &[], "knows nothing of a hub"),
     (
         "platform::outcome",
@@ -50,6 +55,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::serve", &["platform", "tonic"], "requests and answers have tonic's bodies"),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
     ("platform::tls", &["platform", "rustls"], ""),
+    ("platform::trust", &["platform", "rustls"], "certificates are verified in TLS's own words"),
     ("platform::upkeep", &["kernel", "platform", "sqlx"], ""),
     ("participants::store", &["kernel", "platform", "sqlx"], ""),
     (

@@ -98,8 +98,8 @@ pub(crate) fn options(hub: &TestHub, identity: Option<&Identity>) -> Options {
 /// Says who the hub takes the caller for, or why not.
 pub(crate) async fn call(connection: &Connection) -> Result<String, Refusal> {
     let mut client = connection.participants();
-    let called = within("an answer", client.get_caller(GetCallerRequest {})).await;
-    let caller = called.map_err(|status| Refusal::of(&status))?.into_inner();
+    let answer = within("an answer", client.get_caller(GetCallerRequest {})).await;
+    let caller = answer.map_err(|status| Refusal::of(&status))?.into_inner();
     Ok(caller.participant.expect("a participant").name)
 }
 
@@ -175,8 +175,8 @@ pub(crate) struct Neighbours {
 impl Neighbours {
     pub(crate) async fn of(hub: &TestHub) -> Self {
         let south = hub.postings("platform-south").await;
-        let nation = hub.postings("bureau-nation").await;
-        let mut watcher = Watcher::start(&nation, watching(in_any_state())).await.unwrap();
+        let bureau = hub.postings("bureau-nation").await;
+        let mut watcher = Watcher::start(&bureau, watching(in_any_state())).await.unwrap();
         watcher.snapshot().await;
         Self { south, watcher, sent: 0, hub: Arc::new(hub.clone()) }
     }

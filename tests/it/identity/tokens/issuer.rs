@@ -144,7 +144,7 @@ pub(crate) fn settings(jwks: &str, more: &str) -> String {
 
 /// Where keys can be fetched over HTTPS.
 pub(crate) struct Address {
-    address: SocketAddr,
+    place: SocketAddr,
     fetches: Arc<AtomicUsize>,
     tasks: Tasks,
 }
@@ -163,7 +163,7 @@ impl Address {
             .unwrap();
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, fetches) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let (place, fetches) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
         let (tasks, counted) = (Tasks::default(), Arc::clone(&fetches));
         let stop = tasks.stopping();
         drop(tasks.spawn(async move {
@@ -187,11 +187,11 @@ impl Address {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
         }));
-        Self { address, fetches, tasks }
+        Self { place, fetches, tasks }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("https://{}/jwks", self.address)
+        format!("https://{}/jwks", self.place)
     }
 
     /// How often the keys were fetched.
