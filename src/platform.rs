@@ -1,6 +1,7 @@
 //! Machinery: knows no exchange.
 
 pub mod action;
+pub mod audit;
 pub mod checks;
 pub mod config;
 pub mod db;
@@ -9,6 +10,7 @@ pub mod identity;
 pub mod keys;
 pub mod listener;
 pub mod local_postgres;
+pub mod page;
 pub mod permit;
 pub mod pki;
 pub mod probes;
