@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
@@ -126,6 +127,8 @@ pub struct DevOptions {
     pub database_connections: u32,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How often a checkpoint is made over the audit trail.
+    pub checkpoint_every: Duration,
 }
 
 impl DevOptions {
@@ -141,6 +144,7 @@ impl DevOptions {
             internal_listen: Some(loopback),
             database_connections: 32,
             feed_days: 30,
+            checkpoint_every: Duration::from_secs(5),
         }
     }
 }
@@ -317,6 +321,7 @@ impl DevHub {
             internal,
             keys: Keys::open_or_create(&credentials.keys())?,
             feed_days: options.feed_days,
+            checkpoint_every: options.checkpoint_every,
             reflection: true,
         };
         let hub = Hub::start(parts).await?;

@@ -7,12 +7,21 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
+use uuid::Uuid;
 
+use crate::audit::export::Exports;
+use crate::audit::grpc::AuditGrpc;
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
+use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
+use crate::platform::audit::receipt::Receipts;
+use crate::platform::audit::refusals::Refusals;
+use crate::platform::audit::seal::Sealer;
+use crate::platform::audit::store as audit_store;
+use crate::platform::audit::trail::Trail;
 use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
@@ -25,7 +34,7 @@ use crate::platform::probes::Internal;
 use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::upkeep::Upkeep;
-use crate::platform::{checks, listener};
+use crate::platform::{checks, listener, page};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
 use crate::postings::grpc::PostingGrpc;
 use crate::postings::page::PageTokens;
@@ -61,6 +70,8 @@ pub struct HubParts {
     pub keys: Keys,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How often a checkpoint is made over the audit trail if it has grown.
+    pub checkpoint_every: Duration,
     /// Whether the contract can be asked for over reflection.
     pub reflection: bool,
 }
@@ -107,6 +118,7 @@ pub struct Hub {
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
+    trail: Trail,
     served: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
@@ -118,7 +130,7 @@ impl Hub {
     /// The database cannot be used, or a listener fails.
     pub async fn start(parts: HubParts) -> Result<Self, StartError> {
         let tasks = Tasks::default();
-        let key = prepare(&parts.db, &parts.clock).await?;
+        let (key, hub) = prepare(&parts).await?;
         let permit = Permit::of_hub();
         let mut tx = parts.db.read(&permit).await?;
         let (head, _) = feed::probe(tx.connection()).await?;
@@ -131,8 +143,12 @@ impl Hub {
         let upkeep = Upkeep::new(parts.db.clone(), Arc::clone(&parts.clock), parts.feed_days);
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
+        let trail = trail(&parts, hub);
+        drop(tasks.spawn(trail.clone().run(tasks.stopping())));
+
         let address = parts.listener.local_addr()?;
-        let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
+        let postings = postings(&parts, hub, (&key, cursor_key), &tail, &tasks);
+        let audit = audit(&parts, hub, &key, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
@@ -141,6 +157,7 @@ impl Hub {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+        reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         // Tools of today ask by version 1, those of yesterday by its alpha.
         let reflection = parts.reflection.then(|| contract().build_v1()).transpose()?;
         let reflection_alpha = parts.reflection.then(|| contract().build_v1alpha()).transpose()?;
@@ -160,6 +177,7 @@ impl Hub {
             .add_optional_service(reflection)
             .add_optional_service(reflection_alpha)
             .add_service(ParticipantServiceServer::new(participants))
+            .add_service(AuditServiceServer::new(audit))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
@@ -171,7 +189,7 @@ impl Hub {
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
         }
-        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, served })
+        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, trail, served })
     }
 
     /// Returns the address of the internal listener.
@@ -191,6 +209,11 @@ impl Hub {
             Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
         }
+        if tokio::time::timeout(PATIENCE, self.trail.finish()).await.is_err() {
+            tracing::warn!(
+                "the last checkpoint was not made in {PATIENCE:?}; the next start makes it"
+            );
+        }
         self.db.close().await;
         if let Some(internal) = self.internal {
             internal.stop().await;
@@ -198,9 +221,10 @@ impl Hub {
     }
 }
 
-/// Sees that the database can be used, and returns the secret that all replicas share.
-async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
-    let mut tx = db.read(&Permit::of_hub()).await?;
+/// Sees that the database can be used, and returns the secret that all replicas share and the hub's name in what it signs.
+async fn prepare(parts: &HubParts) -> Result<(Vec<u8>, Uuid), StartError> {
+    let now = parts.clock.now();
+    let mut tx = parts.db.read(&Permit::of_hub()).await?;
     if let Some(found) = checks::unsafe_setting(tx.connection()).await? {
         let (name, value, wanted) = found;
         return Err(StartError::Unsafe { name, value, wanted });
@@ -211,17 +235,40 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
     let mut fresh = [0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| StartError::Randomness)?;
     feed::extend(tx.connection()).await?;
-    Ok(feed::shared_secret(tx.connection(), "cursor", &fresh, clock.now()).await?)
+    let mut id = [0; 16];
+    aws_lc_rs::rand::fill(&mut id).map_err(|_| StartError::Randomness)?;
+    let hub = audit_store::hub_id(tx.connection(), id, now).await?;
+    audit_store::remember_key(tx.connection(), parts.keys.signer.as_ref(), now).await?;
+    Ok((feed::shared_secret(tx.connection(), "cursor", &fresh, now).await?, hub))
+}
+
+fn trail(parts: &HubParts, hub: Uuid) -> Trail {
+    let (db, clock) = (parts.db.clone(), Arc::clone(&parts.clock));
+    let sealer = Sealer::new(db.clone(), Arc::clone(&clock), Arc::clone(&parts.keys.signer), hub);
+    Trail::new(db, clock, Refusals::default(), sealer, parts.checkpoint_every)
+}
+
+fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc {
+    let exports = Exports {
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        signer: Arc::clone(&parts.keys.signer),
+        hub,
+        tasks: tasks.clone(),
+    };
+    AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
 }
 
 fn postings(
-    db: &Db,
-    clock: &SharedClock,
+    parts: &HubParts,
+    hub: Uuid,
     (secret, cursor_key): (&[u8], CursorKey),
     tail: &Arc<Tail>,
     tasks: &Tasks,
 ) -> PostingGrpc {
-    let committer = Committer::new(db.clone(), Arc::clone(clock));
+    let (db, clock) = (&parts.db, &parts.clock);
+    let receipts = Receipts::new(hub, Arc::clone(&parts.keys.signer));
+    let committer = Committer::new(db.clone(), Arc::clone(clock), receipts);
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());

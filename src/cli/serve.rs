@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -63,6 +64,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         internal: Some(internal),
         keys: Keys::open(&args.keys.keys_dir)?,
         feed_days: args.hub.feed_days,
+        checkpoint_every: Duration::from_secs(args.hub.checkpoint_seconds.into()),
         reflection: args.reflection,
     })
     .await?;

@@ -10,6 +10,7 @@ use prost::Message;
 use crate::kernel::fault::Fault;
 use crate::kernel::ids::{LaneId, Position, Revision};
 use crate::pb::peshub::postings::v1 as pb;
+use crate::platform::audit::receipt::Accepted;
 use crate::platform::db::{Record, WriteTx};
 use crate::platform::feed::cursor::Cursor;
 use crate::platform::feed::store as feed;
@@ -62,11 +63,12 @@ pub async fn upsert(
     let mut tx = committer.db().read(permit).await?;
     let source = Arc::new(store::source(&mut tx, &unary.source).await?);
     let body_sha256 = wire::body_sha256(&unary.changes);
-    let batch = Batch { numbered: None, source, changes: unary.changes, body_sha256 };
+    let lane = "".into();
+    let batch = Batch { numbered: None, source, lane, changes: unary.changes, body_sha256 };
     if unary.validate_only {
         drop(tx);
         let prepared = committer.prepare(permit, batch).await?;
-        let acknowledgement = prepared.acknowledgement(committer.now());
+        let acknowledgement = prepared.acknowledgement();
         return Ok(pb::BatchAcknowledgement { validate_only: true, ..acknowledgement });
     }
     let lane = store::take_lane(tx.connection(), batch.source.id, UNARY_LANE, None).await?.id;
@@ -114,15 +116,21 @@ pub async fn resolve_held(
     let taken = held::take_all(&mut tx, source.id).await?;
     let resolved =
         if release { close_all(&mut tx, &source, lane, &taken, now).await? } else { taken.len() };
-    let response = pb::ResolveHeldClosesResponse {
-        resolved: i64::try_from(resolved).unwrap_or(i64::MAX),
-        position: 0,
-    };
-    let answer = response.encode_to_vec();
-    replay::store(&mut tx, &request.request_id, &digest, &answer, now).await?;
+    let resolved = i64::try_from(resolved).unwrap_or(i64::MAX);
     let event = if release { "closes.released" } else { "closes.discarded" };
     let subject = format!("sources/{}: {resolved} closes", source.name);
-    tx.commit(Record::new(now, subject, event)).await?;
+    let record = Record::new(now, subject, event).of_body(digest.clone());
+    let accepted = Accepted {
+        source: &source.name,
+        request_id: &request.request_id,
+        counts: vec![("resolved", resolved)],
+        ..Accepted::default()
+    };
+    let receipt = Some(committer.receipt(permit, &record, &accepted));
+    let response = pb::ResolveHeldClosesResponse { resolved, position: 0, receipt };
+    let answer = response.encode_to_vec();
+    replay::store(&mut tx, &request.request_id, &digest, &answer, now).await?;
+    tx.commit(record).await?;
     positioned(tail, release, response).await
 }
 

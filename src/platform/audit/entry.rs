@@ -138,7 +138,8 @@ where
     if canonical(&value).as_bytes() == text {
         return Ok(value);
     }
-    Err("is not in the canonical form: something was added, left out or written otherwise".to_owned())
+    Err("is not in the canonical form: something was added, left out or written otherwise"
+        .to_owned())
 }
 
 #[cfg(test)]

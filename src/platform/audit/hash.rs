@@ -208,8 +208,16 @@ mod tests {
     #[test]
     fn roots_are_those_of_the_known_answers() {
         // The test vectors of Certificate Transparency for RFC 6962.
-        let inputs =
-            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+        let inputs = [
+            "",
+            "00",
+            "10",
+            "2021",
+            "3031",
+            "40414243",
+            "5051525354555657",
+            "606162636465666768696a6b6c6d6e6f",
+        ];
         let leaves: Vec<Hash> = inputs.iter().map(|it| leaf(&from_hex(it).unwrap())).collect();
         let check = |count: usize, expected: &str| {
             assert_eq!(root(&leaves[..count]).to_string(), expected, "{count} leaves");

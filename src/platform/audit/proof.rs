@@ -45,7 +45,8 @@ impl Proof {
                 entry = Some((leaves.len() - 1, found));
             }
         }
-        let found = entry.and_then(|(index, entry)| Some((index, entry, hash::path(&leaves, index)?)));
+        let found =
+            entry.and_then(|(index, entry)| Some((index, entry, hash::path(&leaves, index)?)));
         let (index, entry, path) = found.ok_or("does not stand over the row")?;
         if hash::root(&leaves) != checkpoint.root {
             return Err("was signed over other rows than there are now".to_owned());

@@ -148,7 +148,8 @@ impl Receipt {
         if statement.kind != RECEIPT {
             return Err(not(RECEIPT));
         }
-        let said = (statement.entry_id.as_str(), statement.algorithm.as_str(), statement.key_id.as_str());
+        let said =
+            (statement.entry_id.as_str(), statement.algorithm.as_str(), statement.key_id.as_str());
         if said != (self.entry_id.as_str(), self.algorithm.as_str(), self.key_id.as_str()) {
             return Err("says something else beside its statement than in it".to_owned());
         }

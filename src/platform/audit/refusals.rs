@@ -59,7 +59,8 @@ impl Refusals {
                 participant: UNKNOWN.to_owned(),
                 system: String::new(),
                 action: cut(action),
-                subject: peer.map_or_else(|| cut(subject), |peer| peer.ip().to_canonical().to_string()),
+                subject: peer
+                    .map_or_else(|| cut(subject), |peer| peer.ip().to_canonical().to_string()),
                 refusal: reason.name(),
             },
         };

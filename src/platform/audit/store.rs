@@ -9,6 +9,7 @@ use crate::platform::audit::entry::Row;
 use crate::platform::audit::hash::Hex;
 use crate::platform::audit::statement::PublicKey;
 use crate::platform::db::DbError;
+use crate::platform::feed::store::shared_secret;
 use crate::platform::keys::signing::Signer;
 
 /// Selects entries with their places, as [`Row`].
@@ -298,6 +299,21 @@ pub async fn write_refusals(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Returns the hub's name in everything that it signs, and makes it if there is none yet.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn hub_id(
+    connection: &mut PgConnection,
+    fresh: [u8; 16],
+    now: OffsetDateTime,
+) -> Result<Uuid, DbError> {
+    let fresh = uuid::Builder::from_random_bytes(fresh).into_uuid();
+    let stored = shared_secret(connection, "hub", fresh.as_bytes(), now).await?;
+    Ok(Uuid::from_slice(&stored).unwrap_or_default())
 }
 
 /// Remembers the public half of a key, for whoever verifies later.

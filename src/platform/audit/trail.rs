@@ -101,7 +101,10 @@ fn report(error: &SealError) {
             tracing::warn!(error = error as &dyn std::error::Error, "audit trail pauses: {error}");
         }
         SealError::Corrupt { .. } => {
-            tracing::error!(error = error as &dyn std::error::Error, "audit trail stopped: {error}");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "audit trail stopped: {error}"
+            );
         }
     }
 }

@@ -248,7 +248,9 @@ impl<'a> State<'a> {
         }
         self.chain = chained(self.chain, leaf);
         if self.chain != chain {
-            return Err(wrong("does not fit the chain: the entry was changed or put in".to_owned()));
+            return Err(wrong(
+                "does not fit the chain: the entry was changed or put in".to_owned(),
+            ));
         }
         self.leaves.push(leaf);
         self.next_seq = due.saturating_add(1);
@@ -287,8 +289,7 @@ impl<'a> State<'a> {
 
     fn trailer(&self, lines: &Lines<impl BufRead>) -> Result<(), Failure> {
         let wrong = |what: String| place(lines.number(), None, what);
-        let TrailerLine { trailer, signature } =
-            read_canonical(lines.text()).map_err(wrong)?;
+        let TrailerLine { trailer, signature } = read_canonical(lines.text()).map_err(wrong)?;
         let by = (trailer.algorithm.as_str(), trailer.key_id.as_str());
         self.keyring.check(by, &lines::signed(&trailer), &signature.0).map_err(wrong)?;
         if trailer.kind != EXPORT_END || trailer.hub != self.header.hub {

@@ -10,6 +10,9 @@ use tokio::sync::Mutex;
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::{LaneId, PostingId, Revision};
+use crate::pb::peshub::common::v1 as common;
+use crate::pb::peshub::postings::v1 as pb;
+use crate::platform::audit::receipt::{Accepted, Receipts};
 use crate::platform::db::{Db, DbError, Record, WriteTx};
 use crate::platform::permit::Permit;
 use crate::platform::replay::{self, Known};
@@ -30,6 +33,7 @@ const TRIES: u32 = 20;
 pub struct Committer {
     db: Db,
     clock: ClockHandle,
+    receipts: Receipts,
     numbers: Arc<Mutex<std::ops::Range<i64>>>,
 }
 
@@ -45,8 +49,8 @@ impl std::fmt::Debug for ClockHandle {
 impl Committer {
     /// Returns a committer over a database.
     #[must_use]
-    pub fn new(db: Db, clock: SharedClock) -> Self {
-        Self { db, clock: ClockHandle(clock), numbers: Arc::new(Mutex::new(0..0)) }
+    pub fn new(db: Db, clock: SharedClock, receipts: Receipts) -> Self {
+        Self { db, clock: ClockHandle(clock), receipts, numbers: Arc::new(Mutex::new(0..0)) }
     }
 
     /// Returns the database.
@@ -59,6 +63,27 @@ impl Committer {
     #[must_use]
     pub fn now(&self) -> time::OffsetDateTime {
         self.clock.0.now()
+    }
+
+    /// Returns the receipt for what a record closes. It is kept with the answer and must not leave before the commit.
+    #[must_use]
+    pub fn receipt(
+        &self,
+        permit: &Permit,
+        record: &Record,
+        accepted: &Accepted<'_>,
+    ) -> common::Receipt {
+        let receipt = self.receipts.issue(permit, record, accepted);
+        common::Receipt {
+            body_sha256: record.body_sha256.clone().unwrap_or_default(),
+            committed_at: Some(wire::timestamp(record.at)),
+            source: accepted.source.to_owned(),
+            entry_id: receipt.entry_id,
+            statement: receipt.statement,
+            algorithm: receipt.algorithm,
+            key_id: receipt.key_id,
+            signature: receipt.signature.into(),
+        }
     }
 
     /// Prepares a batch.
@@ -130,7 +155,9 @@ impl Committer {
                 Known::Reused => return Err(PostingError::Invalid(replay::reused())),
             }
         }
-        let Some(committed) = self.write_all(&mut tx, lane, prepared, now).await? else {
+        let record = record(prepared, now);
+        let wanted = (lane, request_id);
+        let Some(committed) = self.write_all(&mut tx, wanted, prepared, &record).await? else {
             return Ok(None);
         };
         match &committed {
@@ -139,7 +166,6 @@ impl Committer {
                     let answer = committed.acknowledgement.encode_to_vec();
                     replay::store(&mut tx, request_id, digest, &answer, now).await?;
                 }
-                let record = record(prepared, committed.acknowledgement.rejected, now);
                 tx.commit(record).await?;
                 Ok(Some(committed.clone()))
             }
@@ -154,11 +180,11 @@ impl Committer {
     async fn write_all(
         &self,
         tx: &mut WriteTx,
-        lane: LaneId,
+        (lane, request_id): (LaneId, &str),
         prepared: &Prepared,
-        now: time::OffsetDateTime,
+        record: &Record,
     ) -> Result<Option<Result<Committed, ()>>, PostingError> {
-        let source = &prepared.batch.source;
+        let (source, now) = (&prepared.batch.source, record.at);
         let Some(rows) = self.rows(tx, prepared, now).await? else { return Ok(None) };
         if !rows.is_empty() && !write::write(tx, source.id, &rows, now).await? {
             return Ok(None);
@@ -172,7 +198,7 @@ impl Committer {
         if !prepared.holds.is_empty() {
             held::hold(tx, source.id, &prepared.holds, now).await?;
         }
-        let acknowledgement = prepared.acknowledgement(now);
+        let acknowledgement = self.acknowledgement(tx.permit(), record, prepared, request_id);
         let (opened, closed) = prepared.opened_and_closed();
         let finish = Finish {
             lane,
@@ -188,6 +214,35 @@ impl Committer {
         }
         let has_events = !prepared.writes.is_empty();
         Ok(Some(Ok(Committed { acknowledgement, has_events })))
+    }
+
+    /// Returns the answer to a batch, with its receipt.
+    fn acknowledgement(
+        &self,
+        permit: &Permit,
+        record: &Record,
+        prepared: &Prepared,
+        request_id: &str,
+    ) -> pb::BatchAcknowledgement {
+        let acknowledgement = prepared.acknowledgement();
+        let count = |count: i32| i64::from(count);
+        let accepted = Accepted {
+            source: &prepared.batch.source.name,
+            lane: &prepared.batch.lane,
+            batch_id: prepared.batch.numbered.map(|(id, _)| id),
+            request_id,
+            counts: vec![
+                ("records", i64::try_from(prepared.batch.changes.len()).unwrap_or(i64::MAX)),
+                ("created", count(acknowledgement.created)),
+                ("changed", count(acknowledgement.changed)),
+                ("unchanged", count(acknowledgement.unchanged)),
+                ("closed", count(acknowledgement.closed)),
+                ("held", count(acknowledgement.held)),
+                ("rejected", count(acknowledgement.rejected)),
+            ],
+        };
+        let receipt = Some(self.receipt(permit, record, &accepted));
+        pb::BatchAcknowledgement { receipt, ..acknowledgement }
     }
 
     /// Locks what is to change and returns it ready to be written; `None` when it is not what was decided on.
@@ -327,7 +382,8 @@ fn row(
     }
 }
 
-fn record(prepared: &Prepared, rejected: i32, at: time::OffsetDateTime) -> Record {
+fn record(prepared: &Prepared, at: time::OffsetDateTime) -> Record {
+    let rejected = prepared.tally.rejected;
     let batch =
         prepared.batch.numbered.map_or_else(String::new, |(id, _)| format!("/batches/{id}"));
     let subject = format!(
