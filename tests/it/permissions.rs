@@ -8,6 +8,10 @@ use peshub::client::connect::{ClientIdentity, Connection, Options};
 use peshub::client::error::Refusal;
 use peshub::dev::BUREAUS;
 use peshub::kernel::clock::{Clock as _, SystemClock};
+use peshub::pb::peshub::audit::v1::{
+    AuditFilter, ExportAuditRequest, GetInclusionProofRequest, GetLatestCheckpointRequest,
+    ListCheckpointsRequest, ListSigningKeysRequest, SearchAuditRequest,
+};
 use peshub::pb::peshub::participants::v1::{
     CreateSourceRequest, GetCallerRequest, ListParticipantsRequest, ListSourcesRequest,
     Participant, ParticipantKind, RegisterParticipantRequest,
@@ -41,7 +45,7 @@ fn key(source: &str, external_id: &str) -> PostingKey {
 }
 
 /// A sound request about what belongs to the north platform; `who` keeps those apart that make something new.
-fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
+fn request(method: &str, who: usize, (cursor, entry_id): (&bytes::Bytes, &str)) -> Vec<u8> {
     let source = NORTH.to_owned();
     let request_id = format!("matrix-{who}");
     match method {
@@ -94,6 +98,20 @@ fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
         "ResolveHeldCloses" => {
             ResolveHeldClosesRequest { source, resolution: 2, request_id }.encode_to_vec()
         }
+        "SearchAudit" => {
+            let event = "postings.synced".to_owned();
+            let filter = Some(AuditFilter { event, ..AuditFilter::default() });
+            SearchAuditRequest { filter, ..SearchAuditRequest::default() }.encode_to_vec()
+        }
+        "ListCheckpoints" => {
+            ListCheckpointsRequest { from_number: i64::MAX, page_size: 1 }.encode_to_vec()
+        }
+        "GetLatestCheckpoint" => GetLatestCheckpointRequest {}.encode_to_vec(),
+        "GetInclusionProof" => {
+            GetInclusionProofRequest { entry_id: entry_id.to_owned() }.encode_to_vec()
+        }
+        "ExportAudit" => ExportAuditRequest::default().encode_to_vec(),
+        "ListSigningKeys" => ListSigningKeysRequest {}.encode_to_vec(),
         other => panic!("{other} is new: say here what a sound request of it is"),
     }
 }
@@ -111,12 +129,12 @@ async fn cell(connection: &Connection, service: &str, method: &str, message: Vec
     let (package, _) = service.rsplit_once('.').unwrap();
     let name = format!("{package}.{method}Response");
     let answer = peshub::json::of_encoded(&name, &answer).unwrap();
-    let count = ["records", "sources", "held"]
+    let count = ["records", "sources", "held", "entries"]
         .into_iter()
         .find_map(|field| answer.get(field)?.as_array().map(Vec::len));
     match (method, count) {
         (_, Some(count)) => format!("OK {count}"),
-        ("BatchGetPostings" | "ListPostings" | "ListSources", None) => "OK 0".to_owned(),
+        ("BatchGetPostings" | "ListPostings" | "ListSources" | "SearchAudit", None) => "OK 0".to_owned(),
         ("WatchPostings", None) => format!("OK {}", i32::from(answer.get("event").is_some())),
         _ => "OK".to_owned(),
     }
@@ -150,7 +168,7 @@ async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
     answer.token
 }
 
-async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) {
+async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) -> String {
     let request = BatchUpsertPostingsRequest {
         source: source.to_owned(),
         changes: postings.iter().map(|(id, code)| upsert(id, posting(id, code))).collect(),
@@ -158,7 +176,9 @@ async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) {
         validate_only: false,
     };
     let answer = client.batch_upsert_postings(request).await.unwrap().into_inner();
-    assert_eq!(answer.acknowledgement.unwrap().created as usize, postings.len());
+    let acknowledgement = answer.acknowledgement.unwrap();
+    assert_eq!(acknowledgement.created as usize, postings.len());
+    acknowledgement.receipt.unwrap().entry_id
 }
 
 /// The columns of the matrix.
@@ -170,6 +190,7 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
         ("unknown token", open(&bare(hub, Some("not-a-token"))).await),
         ("issuer", open(&bare(hub, Some(&issuer))).await),
         ("operator", hub.connect("operator").await),
+        ("auditor", hub.connect("auditor").await),
         ("owner", hub.connect(NORTH).await),
         ("other platform", hub.connect(SOUTH).await),
         ("bureau of the place", hub.connect("bureau-shenzhen").await),
@@ -181,7 +202,9 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
 fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
     story(async |world| {
         let hub = world.hub().await;
-        send(&mut hub.postings(NORTH).await, NORTH, &[(EXTERNAL_ID, "440305")]).await;
+        let sent = [(EXTERNAL_ID, "440305")];
+        let entry_id = send(&mut hub.postings(NORTH).await, NORTH, &sent).await;
+        crate::audit::sealed(&world.pool).await;
         let client = hub.postings(NORTH).await;
         let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
         let cursor = watcher.snapshot().await.1.cursor;
@@ -194,7 +217,7 @@ fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
                 writeln!(matrix, "{method}").unwrap();
                 let mut outcomes = BTreeMap::<String, Vec<&str>>::new();
                 for (who, (name, connection)) in callers.iter().enumerate() {
-                    let message = request(method, who, &cursor);
+                    let message = request(method, who, (&cursor, &entry_id));
                     let told = cell(connection, service.full_name(), method, message).await;
                     grants(connection, service.full_name(), method, &told).await;
                     outcomes.entry(told).or_default().push(name);

@@ -89,6 +89,7 @@ impl World {
         let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
         options.internal_listen = None;
         options.database_connections = 10;
+        options.checkpoint_every = Duration::from_millis(100);
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");
