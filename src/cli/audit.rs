@@ -41,8 +41,8 @@ pub(super) struct SearchArgs {
     #[command(flatten)]
     client: ClientArgs,
     /// Of this participant; auditors only see others than their own.
-    #[arg(long, default_value = "")]
-    participant: String,
+    #[arg(long = "participant", value_name = "NAME", default_value = "")]
+    of_participant: String,
     /// Of this system.
     #[arg(long, default_value = "")]
     system: String,
@@ -157,7 +157,7 @@ fn told(at: Option<prost_types::Timestamp>) -> String {
 async fn search(args: SearchArgs) -> Outcome {
     let connection = args.client.connect().await?;
     let filter = pb::AuditFilter {
-        participant: args.participant,
+        participant: args.of_participant,
         system: args.system,
         action: args.action,
         subject_prefix: args.subject_prefix,

@@ -228,68 +228,89 @@ fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
             }
         }
         insta::assert_snapshot!(matrix, @r"
+        SearchAudit
+          CALLER_UNKNOWN: nobody, unknown certificate, unknown token
+          OK 0: issuer, operator, other platform, bureau of the place, bureau elsewhere
+          OK 1: auditor, owner
+        ListCheckpoints
+          CALLER_UNKNOWN: nobody, unknown certificate, unknown token
+          OK: issuer, operator, auditor, owner, other platform, bureau of the place, bureau elsewhere
+        GetLatestCheckpoint
+          CALLER_UNKNOWN: nobody, unknown certificate, unknown token
+          OK: issuer, operator, auditor, owner, other platform, bureau of the place, bureau elsewhere
+        GetInclusionProof
+          AUDIT_ENTRY_NOT_FOUND: issuer, operator, other platform, bureau of the place, bureau elsewhere
+          CALLER_UNKNOWN: nobody, unknown certificate, unknown token
+          OK: auditor, owner
+        ExportAudit
+          ACTION_NOT_GRANTED: issuer, operator, owner, other platform, bureau of the place, bureau elsewhere
+          CALLER_UNKNOWN: nobody, unknown certificate, unknown token
+          OK: auditor
+        ListSigningKeys
+          CALLER_UNKNOWN: nobody, unknown certificate, unknown token
+          OK: issuer, operator, auditor, owner, other platform, bureau of the place, bureau elsewhere
         GetCaller
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
-          OK: issuer, operator, owner, other platform, bureau of the place, bureau elsewhere
+          OK: issuer, operator, auditor, owner, other platform, bureau of the place, bureau elsewhere
         RegisterParticipant
-          ACTION_NOT_GRANTED: issuer, owner, other platform, bureau of the place, bureau elsewhere
+          ACTION_NOT_GRANTED: issuer, auditor, owner, other platform, bureau of the place, bureau elsewhere
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: operator
         ListParticipants
           ACTION_NOT_GRANTED: issuer, owner, other platform, bureau of the place, bureau elsewhere
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
-          OK: operator
+          OK: operator, auditor
         CreateSource
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           ALREADY_EXISTS: other platform, bureau of the place, bureau elsewhere
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: owner
         ListSources
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK 0: bureau of the place, bureau elsewhere
           OK 1: owner, other platform
         SyncPostings
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: owner
           SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere
         BatchUpsertPostings
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: owner
           SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere
         GetPosting
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: owner, bureau of the place
           POSTING_NOT_FOUND: other platform, bureau elsewhere
         BatchGetPostings
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK 0: other platform, bureau elsewhere
           OK 1: owner, bureau of the place
         ListPostings
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK 0: other platform, bureau elsewhere
           OK 1: owner, bureau of the place
         WatchPostings
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK 0: other platform, bureau elsewhere
           OK 1: owner, bureau of the place
         AcknowledgeWatch
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: owner, other platform, bureau of the place, bureau elsewhere
         ListHeldCloses
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: owner
           SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere
         ResolveHeldCloses
-          ACTION_NOT_GRANTED: issuer, operator
+          ACTION_NOT_GRANTED: issuer, operator, auditor
           CALLER_UNKNOWN: nobody, unknown certificate, unknown token
           OK: owner
           SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere

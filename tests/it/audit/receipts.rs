@@ -61,13 +61,13 @@ fn every_batch_and_decision_has_a_receipt_that_holds() {
         let open = SyncOpen { lane: "closes".to_owned(), ..opening(NORTH) };
         let (mut stream, _) = SyncStream::open_lane(&north, open).await;
         let postings: Vec<_> =
-            (0..40).map(|it| upsert(&format!("h{it}"), posting("Welder", "440305"))).collect();
+            (0..140).map(|it| upsert(&format!("h{it}"), posting("Welder", "440305"))).collect();
         let synced = stream.sync(1, &postings).await.receipt.expect("a receipt");
         let statement = receipt(&synced).check(&keyring).unwrap();
         assert_eq!(said(&synced)["lane"], "closes");
         assert_eq!(said(&synced)["batch_id"], 1);
         assert_eq!(said(&synced)["action"], "postings.sync");
-        assert_eq!((statement.participant.as_str(), statement.counts["created"]), (NORTH, 40));
+        assert_eq!((statement.participant.as_str(), statement.counts["created"]), (NORTH, 140));
         assert_eq!(statement.body_sha256.map(|it| it.0), Some(synced.body_sha256.to_vec()));
         // A batch without a stream.
         let upserted = send(&hub, "a", "by-request").await.acknowledgement.unwrap();
@@ -76,7 +76,7 @@ fn every_batch_and_decision_has_a_receipt_that_holds() {
         assert_eq!(said(&upserted)["request_id"], "by-request");
         assert_eq!(said(&upserted)["batch_id"], Value::Null);
         // A decision.
-        let closes: Vec<_> = (0..40).map(|it| close(&format!("h{it}"))).collect();
+        let closes: Vec<_> = (0..140).map(|it| close(&format!("h{it}"))).collect();
         assert!(stream.sync(2, &closes).await.held > 0);
         let mut client = north.postings();
         let request = ListHeldClosesRequest { source: NORTH.to_owned(), ..Default::default() };
