@@ -1,8 +1,8 @@
 //! Who may do what: a caller, and the permit that opens a transaction.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids::{ParticipantId, SystemId};
@@ -47,6 +47,29 @@ impl ParticipantKind {
     }
 }
 
+/// Which installation of the hub something is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Production.
+    Production,
+    /// Tests and acceptance.
+    Test,
+    /// Development.
+    Development,
+}
+
+impl Environment {
+    /// Returns the number that stands in the database and in the contract.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::Production => 1,
+            Self::Test => 2,
+            Self::Development => 3,
+        }
+    }
+}
+
 /// Which entities a permit reaches: those that have one of these facet tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(Arc<[String]>);
@@ -60,7 +83,7 @@ impl Scope {
 }
 
 /// Who a participant is, as far as calls go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The organisation.
     pub participant: ParticipantId,
@@ -80,12 +103,57 @@ pub struct Standing {
     pub division_tokens: Vec<String>,
 }
 
+impl Standing {
+    /// Returns what the row-level security of the schema is told of the caller.
+    #[must_use]
+    pub fn actor(&self) -> &'static str {
+        let has = |role| self.roles.contains(&role);
+        if has(Role::SystemAdministrator) || has(Role::SecurityAdministrator) {
+            "administrator"
+        } else if has(Role::Auditor) {
+            "auditor"
+        } else {
+            "participant"
+        }
+    }
+}
+
+/// The signal that a caller is no longer who it was, and why; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Ending(Arc<EndingState>);
+
+#[derive(Debug, Default)]
+struct EndingState {
+    signal: CancellationToken,
+    reason: OnceLock<Reason>,
+}
+
+impl Ending {
+    /// Ends the caller: `CALLER_DISABLED`, `CERTIFICATE_REVOKED` or `TOKEN_EXPIRED`. The first reason counts.
+    pub fn end(&self, reason: Reason) {
+        self.0.reason.get_or_init(|| reason);
+        self.0.signal.cancel();
+    }
+
+    /// Returns why it has ended; `None` while it has not.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.0.reason.get().copied()
+    }
+
+    /// Waits for the end.
+    #[must_use]
+    pub fn ended(&self) -> WaitForCancellationFutureOwned {
+        self.0.signal.clone().cancelled_owned()
+    }
+}
+
 /// An authenticated system of a participant.
 #[derive(Clone, Debug)]
 pub struct Caller {
     standing: Arc<Standing>,
     scope: Scope,
-    ended: CancellationToken,
+    ending: Ending,
 }
 
 impl Caller {
@@ -94,7 +162,7 @@ impl Caller {
     pub fn new(standing: Standing) -> Self {
         let divisions = standing.division_tokens.iter().map(|token| division_facet(token));
         let scope = divisions.chain([owner_facet(standing.participant)]).collect();
-        Self { standing: Arc::new(standing), scope: Scope(scope), ended: CancellationToken::new() }
+        Self { standing: Arc::new(standing), scope: Scope(scope), ending: Ending::default() }
     }
 
     /// Returns its participant's id.
@@ -115,10 +183,16 @@ impl Caller {
         &self.standing
     }
 
+    /// Returns whether a call or a permit has this caller besides whoever asks.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        Arc::strong_count(&self.standing) > 1
+    }
+
     /// Returns the signal that the caller is no longer who it was: locked out, revoked, or its token's time is over.
     #[must_use]
-    pub const fn ended(&self) -> &CancellationToken {
-        &self.ended
+    pub const fn ending(&self) -> &Ending {
+        &self.ending
     }
 
     /// Returns the permit for an action.

@@ -57,8 +57,8 @@ pub enum PostingError {
     /// A page token does not belong to this request.
     #[error("this page token does not belong to this request")]
     PageTokenInvalid,
-    /// The hub shuts down.
-    #[error("the hub is shutting down; reconnect and continue")]
+    /// The hub ends the connection: it shuts down, or the connection has reached its age.
+    #[error("the hub ends this connection; reconnect and continue")]
     ShuttingDown,
     /// The request breaks rules.
     #[error("the request is not valid")]

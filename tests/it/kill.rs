@@ -90,8 +90,11 @@ impl Serving {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let listen = self.address.to_string();
         let (cert, key, ca) = (file("cert"), file("key"), file("ca"));
+        let keys = file("keys");
+        peshub::platform::keys::Keys::open_or_create(Path::new(&keys)).expect("keys");
         let mut arguments = vec!["serve", "--listen", &listen, "--internal-listen", "127.0.0.1:0"];
         arguments.extend(["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca]);
+        arguments.extend(["--keys-dir", &keys, "--environment", "development"]);
         arguments.extend(self.database.iter().map(String::as_str));
         Program::start(&arguments)
     }
