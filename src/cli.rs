@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::platform::config::TelemetryOptions;
 use crate::platform::telemetry;
 
+mod audit;
 mod bench;
 mod client;
 mod demo;
@@ -62,6 +63,9 @@ enum Command {
     /// Create and list sources of postings.
     #[command(subcommand)]
     Sources(participants::SourcesCommand),
+    /// Read, export and verify the audit trail.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
@@ -95,6 +99,7 @@ pub fn run() -> ExitCode {
             Command::Pki(command) => pki::run(command),
             Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
         };
         telemetry.shut_down();

@@ -108,6 +108,7 @@ impl World {
         options.trust_dir = trust_dir.map(Path::to_owned);
         options.database_connections = 10;
         options.limits = limits;
+        options.checkpoint_every = Duration::from_millis(100);
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");
