@@ -12,6 +12,7 @@ use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
+use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
 use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
@@ -22,6 +23,7 @@ use crate::platform::identity::{Directory, IdentityLayer};
 use crate::platform::keys::Keys;
 use crate::platform::permit::Permit;
 use crate::platform::probes::Internal;
+use crate::platform::replay::{ReplayError, Replays};
 use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::upkeep::Upkeep;
@@ -32,6 +34,8 @@ use crate::postings::page::PageTokens;
 use crate::postings::sync::commit::Committer;
 use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::Watches;
+use crate::workers::commands::Registry;
+use crate::workers::grpc::WorkerGrpc;
 
 /// Most bytes of one message that is received: a batch, and room for what is around it.
 const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
@@ -71,6 +75,9 @@ pub enum StartError {
     /// The database fails.
     #[error("the database cannot be used")]
     Db(#[from] DbError),
+    /// The answers to request ids cannot be kept.
+    #[error("the answers to request ids cannot be kept")]
+    Replay(#[from] ReplayError),
     /// A setting of the database would lose acknowledged changes.
     #[error(
         "the database's setting {name} is {value}; acknowledged changes could be lost: set it to {wanted}"
@@ -132,15 +139,22 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
-        let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
+        let replays =
+            Replays::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
+        let committer = Committer::new(parts.db.clone(), Arc::clone(&parts.clock), replays.clone());
+        let postings = postings(committer, &parts.clock, (&key, cursor_key), &tail, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
             tasks: tasks.clone(),
         };
+        let registry =
+            Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault), replays };
+        let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+        reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
         // Tools of today ask by version 1, those of yesterday by its alpha.
         let reflection = parts.reflection.then(|| contract().build_v1()).transpose()?;
         let reflection_alpha = parts.reflection.then(|| contract().build_v1alpha()).transpose()?;
@@ -160,6 +174,7 @@ impl Hub {
             .add_optional_service(reflection)
             .add_optional_service(reflection_alpha)
             .add_service(ParticipantServiceServer::new(participants))
+            .add_service(WorkerServiceServer::new(workers))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
@@ -215,17 +230,17 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
 }
 
 fn postings(
-    db: &Db,
+    committer: Committer,
     clock: &SharedClock,
     (secret, cursor_key): (&[u8], CursorKey),
     tail: &Arc<Tail>,
     tasks: &Tasks,
 ) -> PostingGrpc {
-    let committer = Committer::new(db.clone(), Arc::clone(clock));
+    let db = committer.db().clone();
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());
-    let watches = Watches::new(db.clone(), Arc::clone(clock), cursor_key, tail, watch_tasks);
+    let watches = Watches::new(db, Arc::clone(clock), cursor_key, tail, watch_tasks);
     let pages = PageTokens::new(&[b"pages", secret].concat());
     PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
 }

@@ -66,8 +66,6 @@ impl From<KeyError> for Fault {
         match error {
             KeyError::File { .. } | KeyError::Missing { .. } | KeyError::Unknown { .. } => {
                 let message = "a key that is needed cannot be had; nothing was done";
-                // An operator must act, so it is in the log also where refusals are not.
-                tracing::error!("{error}");
                 Self::new(Kind::Unavailable, Reason::KeyUnavailable, message)
                     .retry_after(Duration::from_secs(2))
                     .because(error)

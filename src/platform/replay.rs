@@ -1,21 +1,32 @@
 //! The first answer to each request id, kept [`KEPT`] in the transaction of the change itself: an outcome that the client
 //! never learned is settled by asking again with the same id.
+//!
+//! Request ids and bodies are kept as keyed digests, and answers sealed, under a key that the database holds only wrapped: a body
+//! may hold a national identity number, which a plain digest would not hide, and an answer may hold a token.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
-use crate::platform::db::{DbError, WriteTx};
+use crate::platform::db::{Db, DbError, WriteTx};
+use crate::platform::feed::store::shared_secret;
+use crate::platform::keys::KeyError;
+use crate::platform::keys::sealing::DataKey;
+use crate::platform::keys::vault::{KeyVault, Wrapped};
+use crate::platform::permit::Permit;
 
 /// How long answers are kept.
 pub const KEPT: Duration = Duration::from_hours(7 * 24);
+/// Name of the key among the hub's secrets.
+pub const SECRET: &str = "replay";
 
 /// What is known of a request id.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Known {
-    /// Nothing: do the work, then [`store`] the answer.
+    /// Nothing: do the work, then [`Replays::store`] the answer.
     New,
     /// The same request was answered with this.
     Answered(Bytes),
@@ -23,63 +34,164 @@ pub enum Known {
     Reused,
 }
 
-/// Looks a request id up. Two calls with one id at the same time wait for each other here.
-///
-/// # Errors
-///
-/// The database fails.
-pub async fn look_up(
-    tx: &mut WriteTx,
-    request_id: &str,
-    body_sha256: &[u8],
-) -> Result<Known, DbError> {
-    let (participant, method) = key(tx);
-    let lock = format!("{participant} {method} {request_id}");
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 7306))", lock)
-        .execute(tx.connection())
-        .await?;
-    let row = sqlx::query!(
-        "SELECT body_sha256, response FROM replay
-         WHERE participant_id = $1 AND method = $2 AND request_id = $3",
-        participant,
-        method,
-        request_id,
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    Ok(match row {
-        None => Known::New,
-        Some(row) if row.body_sha256 == body_sha256 => Known::Answered(row.response.into()),
-        Some(_) => Known::Reused,
-    })
+/// A request with an id.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The id, by the caller's choice.
+    pub request_id: &'a str,
+    /// What makes it this request and no other: its body, or a digest of it.
+    pub body: &'a [u8],
 }
 
-/// Stores the answer to a request id.
+/// Why answers cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The database fails.
+    #[error("the database cannot be used")]
+    Db(#[from] DbError),
+    /// The key of the answers cannot be had.
+    #[error("the key of the stored answers cannot be had")]
+    Key(#[from] KeyError),
+}
+
+/// Keeps answers.
+#[derive(Clone, Debug)]
+pub struct Replays(Arc<DataKey>);
+
+impl Replays {
+    /// Opens the key that all replicas share, making it on the first start.
+    ///
+    /// # Errors
+    ///
+    /// The database or the key vault fails.
+    pub async fn open(
+        db: &Db,
+        vault: &dyn KeyVault,
+        now: OffsetDateTime,
+    ) -> Result<Self, ReplayError> {
+        let fresh = vault.wrap(&secret_context(SECRET), &DataKey::random()?).await?.encoded();
+        let mut tx = db.read(&Permit::of_hub()).await?;
+        let stored = shared_secret(tx.connection(), SECRET, &fresh, now).await?;
+        drop(tx);
+        let nothing = || KeyError::NotWrappedSo { id: String::new() };
+        let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
+        Ok(Self(Arc::new(vault.open(&secret_context(SECRET), &wrapped).await?)))
+    }
+
+    /// Looks a request id up. Two calls with one id at the same time wait for each other here.
+    ///
+    /// # Errors
+    ///
+    /// The database fails.
+    pub async fn look_up(
+        &self,
+        tx: &mut WriteTx,
+        asked: Asked<'_>,
+    ) -> Result<Known, DbError> {
+        let key = self.key(tx, asked.request_id);
+        let lock = key.request_mac.first_chunk::<8>().copied().unwrap_or_default();
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", i64::from_be_bytes(lock))
+            .execute(tx.connection())
+            .await?;
+        let row = sqlx::query!(
+            "SELECT body_mac, response FROM replay
+             WHERE participant_id = $1 AND method = $2 AND request_mac = $3",
+            key.participant,
+            key.method,
+            key.request_mac.as_slice(),
+        )
+        .fetch_optional(tx.connection())
+        .await?;
+        match row {
+            None => Ok(Known::New),
+            Some(row) if row.body_mac == self.0.mac(b"body", asked.body) => {
+                let opened = self.0.open(&key.request_mac, &row.response);
+                let unreadable = || sqlx::Error::Decode("a stored answer does not open".into());
+                let answer = opened.ok_or_else(unreadable)?;
+                Ok(Known::Answered(Bytes::copy_from_slice(&answer)))
+            }
+            Some(_) => Ok(Known::Reused),
+        }
+    }
+
+    /// Stores the answer to a request id.
+    ///
+    /// # Errors
+    ///
+    /// The database fails.
+    pub async fn store(
+        &self,
+        tx: &mut WriteTx,
+        asked: Asked<'_>,
+        response: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<(), DbError> {
+        let key = self.key(tx, asked.request_id);
+        let body_mac = self.0.mac(b"body", asked.body);
+        let sealed = self.0.seal(&key.request_mac, response);
+        let sealed = sealed.map_err(|error| sqlx::Error::Encode(error.into()))?;
+        sqlx::query!(
+            "INSERT INTO replay (participant_id, method, request_mac, body_mac, response, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            key.participant,
+            key.method,
+            key.request_mac.as_slice(),
+            body_mac.as_slice(),
+            sealed,
+            now,
+        )
+        .execute(tx.connection())
+        .await?;
+        Ok(())
+    }
+
+    fn key(&self, tx: &WriteTx, request_id: &str) -> Key {
+        let participant = tx.permit().participant().map_or(0, |id| id.0);
+        let method = tx.permit().action().name();
+        let message = format!("{participant} {method} {request_id}");
+        Key { participant, method, request_mac: self.0.mac(b"request id", message.as_bytes()) }
+    }
+}
+
+struct Key {
+    participant: i64,
+    method: &'static str,
+    request_mac: [u8; 32],
+}
+
+/// Wraps the key of the answers anew under the current master key. Hubs that run have it open and notice nothing.
 ///
 /// # Errors
 ///
-/// The database fails.
-pub async fn store(
-    tx: &mut WriteTx,
-    request_id: &str,
-    body_sha256: &[u8],
-    response: &[u8],
-    now: OffsetDateTime,
-) -> Result<(), DbError> {
-    let (participant, method) = key(tx);
+/// The database or the key vault fails.
+pub async fn rewrap(db: &Db, vault: &dyn KeyVault) -> Result<(), ReplayError> {
+    let mut tx = db.read(&Permit::of_hub()).await?;
+    let stored = sqlx::query_scalar!("SELECT value FROM hub_secret WHERE name = $1", SECRET)
+        .fetch_optional(tx.connection())
+        .await
+        .map_err(DbError::from)?;
+    let Some(stored) = stored else { return Ok(()) };
+    let nothing = || KeyError::NotWrappedSo { id: String::new() };
+    let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
+    let context = secret_context(SECRET);
+    let key = vault.open(&context, &wrapped).await?;
+    let fresh = vault.wrap(&context, &key).await?.encoded();
     sqlx::query!(
-        "INSERT INTO replay (participant_id, method, request_id, body_sha256, response, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        participant,
-        method,
-        request_id,
-        body_sha256,
-        response,
-        now,
+        "UPDATE hub_secret SET value = $2 WHERE name = $1 AND value = $3",
+        SECRET,
+        fresh,
+        stored
     )
     .execute(tx.connection())
-    .await?;
+    .await
+    .map_err(DbError::from)?;
     Ok(())
+}
+
+/// Returns the context in which a secret of the hub is wrapped.
+#[must_use]
+pub fn secret_context(name: &str) -> Vec<u8> {
+    [b"hub secret ", name.as_bytes()].concat()
 }
 
 /// Returns the fault of a request id that came with another body before.
@@ -87,8 +199,4 @@ pub async fn store(
 pub fn reused() -> Fault {
     let message = "this request id was answered before with another body; use a new one";
     Fault::new(Kind::AlreadyExists, Reason::RequestIdReused, message)
-}
-
-fn key(tx: &WriteTx) -> (i64, &'static str) {
-    (tx.permit().participant().map_or(0, |id| id.0), tx.permit().action().name())
 }

@@ -15,7 +15,7 @@ use crate::platform::feed::cursor::Cursor;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::permit::Permit;
-use crate::platform::replay::{self, Known};
+use crate::platform::replay::{self, Asked, Known};
 use crate::postings::domain::{BYTES_PER_BATCH_MAX, CHANGES_PER_BATCH_MAX, State};
 use crate::postings::error::PostingError;
 use crate::postings::facets;
@@ -103,7 +103,9 @@ pub async fn resolve_held(
     let digest = wire::body_sha256([&Bytes::from(request.encode_to_vec())]);
     let release = request.resolution == i32::from(pb::HeldCloseResolution::Release);
     let mut tx = committer.db().write(permit).await?;
-    match replay::look_up(&mut tx, &request.request_id, &digest).await? {
+    let asked = Asked { request_id: &request.request_id, body: &digest };
+    let replays = committer.replays();
+    match replays.look_up(&mut tx, asked).await? {
         Known::New => {}
         Known::Answered(stored) => {
             drop(tx);
@@ -119,7 +121,7 @@ pub async fn resolve_held(
         position: 0,
     };
     let answer = response.encode_to_vec();
-    replay::store(&mut tx, &request.request_id, &digest, &answer, now).await?;
+    replays.store(&mut tx, asked, &answer, now).await?;
     let event = if release { "closes.released" } else { "closes.discarded" };
     let subject = format!("sources/{}: {resolved} closes", source.name);
     tx.commit(Record::new(now, subject, event)).await?;

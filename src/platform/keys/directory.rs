@@ -86,7 +86,8 @@ impl KeyVault for DirectoryVault {
         Box::pin(async move {
             let ring = self.ring(FRESH).await;
             let id = ring.ids().current_master;
-            let master = ring.masters.get(&id).ok_or_else(|| KeyError::Unknown { id: id.clone() })?;
+            let master =
+                ring.masters.get(&id).ok_or_else(|| KeyError::Unknown { id: id.clone() })?;
             let bytes = master.seal(&bound(&id, context), key.bytes())?;
             Ok(Wrapped { master_key_id: id, bytes })
         })
@@ -114,10 +115,12 @@ impl KeyVault for DirectoryVault {
         index_key_ids: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<IndexDigest>, KeyError>> {
         Box::pin(async move {
-            let has_all = |ring: &Ring| index_key_ids.iter().all(|id| ring.indexes.contains_key(id));
+            let has_all =
+                |ring: &Ring| index_key_ids.iter().all(|id| ring.indexes.contains_key(id));
             let ring = self.with(has_all).await;
             let digest = |id: &String| {
-                let key = ring.indexes.get(id).ok_or_else(|| KeyError::Unknown { id: id.clone() })?;
+                let key =
+                    ring.indexes.get(id).ok_or_else(|| KeyError::Unknown { id: id.clone() })?;
                 let digest = mac(key, b"peshub index 1", message);
                 Ok(IndexDigest { index_key_id: id.clone(), digest })
             };

@@ -204,7 +204,8 @@ fn write_beside(path: &Path, text: &str) -> Result<PathBuf, KeyError> {
 fn named(path: &Path) -> Option<(KeyUse, String)> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".key")?;
     let (kind, id) = stem.split_once('-')?;
-    let is_id = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+    let is_id =
+        |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
     if id.is_empty() || id.len() > 40 || !id.bytes().all(is_id) {
         return None;
     }

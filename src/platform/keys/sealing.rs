@@ -77,7 +77,8 @@ impl DataKey {
         let (salt, body) = rest.split_at_checked(SALT_BYTES)?;
         let key = self.of_message(salt, context).filter(|_| *version == VERSION)?;
         let mut body = Zeroizing::new(body.to_vec());
-        let length = key.open_in_place(nonce(), Aad::from(context), body.as_mut_slice()).ok()?.len();
+        let length =
+            key.open_in_place(nonce(), Aad::from(context), body.as_mut_slice()).ok()?.len();
         body.truncate(length);
         Some(body)
     }
@@ -93,6 +94,12 @@ impl DataKey {
         let info = [LABEL, context];
         let okm = prk.expand(&info, &AES_256_GCM).ok()?;
         Some(LessSafeKey::new(UnboundKey::from(okm)))
+    }
+}
+
+impl From<[u8; KEY_BYTES]> for DataKey {
+    fn from(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(bytes)
     }
 }
 

@@ -35,7 +35,9 @@ impl Wrapped {
 
 impl fmt::Debug for Wrapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wrapped").field("master_key_id", &self.master_key_id).finish_non_exhaustive()
+        f.debug_struct("Wrapped")
+            .field("master_key_id", &self.master_key_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::{LaneId, PostingId, Revision};
 use crate::platform::db::{Db, DbError, Record, WriteTx};
 use crate::platform::permit::Permit;
-use crate::platform::replay::{self, Known};
+use crate::platform::replay::{self, Asked, Known, Replays};
 use crate::postings::domain::State;
 use crate::postings::error::PostingError;
 use crate::postings::facets;
@@ -30,6 +30,7 @@ const TRIES: u32 = 20;
 pub struct Committer {
     db: Db,
     clock: ClockHandle,
+    replays: Replays,
     numbers: Arc<Mutex<std::ops::Range<i64>>>,
 }
 
@@ -43,10 +44,16 @@ impl std::fmt::Debug for ClockHandle {
 }
 
 impl Committer {
-    /// Returns a committer over a database.
+    /// Returns a committer over a database, which keeps the answers to request ids.
     #[must_use]
-    pub fn new(db: Db, clock: SharedClock) -> Self {
-        Self { db, clock: ClockHandle(clock), numbers: Arc::new(Mutex::new(0..0)) }
+    pub fn new(db: Db, clock: SharedClock, replays: Replays) -> Self {
+        Self { db, clock: ClockHandle(clock), replays, numbers: Arc::new(Mutex::new(0..0)) }
+    }
+
+    /// Returns what keeps the answers to request ids.
+    #[must_use]
+    pub const fn replays(&self) -> &Replays {
+        &self.replays
     }
 
     /// Returns the database.
@@ -122,9 +129,10 @@ impl Committer {
     ) -> Result<Option<Committed>, PostingError> {
         let now = self.now();
         let mut tx = self.db.write(permit).await?;
-        let digest = &request_sha256(&prepared.batch);
+        let body = request_sha256(&prepared.batch);
+        let asked = Asked { request_id, body: &body };
         if !request_id.is_empty() {
-            match replay::look_up(&mut tx, request_id, digest).await? {
+            match self.replays.look_up(&mut tx, asked).await? {
                 Known::New => {}
                 Known::Answered(stored) => return replayed(&stored).map(Some),
                 Known::Reused => return Err(PostingError::Invalid(replay::reused())),
@@ -137,7 +145,7 @@ impl Committer {
             Ok(committed) => {
                 if !request_id.is_empty() {
                     let answer = committed.acknowledgement.encode_to_vec();
-                    replay::store(&mut tx, request_id, digest, &answer, now).await?;
+                    self.replays.store(&mut tx, asked, &answer, now).await?;
                 }
                 let record = record(prepared, committed.acknowledgement.rejected, now);
                 tx.commit(record).await?;
