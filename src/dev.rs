@@ -12,18 +12,20 @@ use crate::client::error::ClientError;
 use crate::codes::divisions;
 use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
 use crate::kernel::fault::{Fault, Reason};
-use crate::participants::commands::register;
+use crate::kernel::ids::ParticipantId;
+use crate::participants::commands;
 use crate::participants::store::{Jurisdiction, Participant};
 use crate::participants::wire::usual_roles;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
+use crate::platform::action::role_number;
 use crate::platform::config::Surroundings;
 use crate::platform::db::Db;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
     self, Durability, LocalPostgres, LocalPostgresError, LocalPostgresOptions,
 };
-use crate::platform::permit::{ParticipantKind, Permit};
+use crate::platform::permit::{Environment, ParticipantKind, Permit};
 use crate::platform::pki::{self, DevelopmentCa, PkiError, participant_uri};
 use crate::platform::probes::Internal;
 use crate::platform::tls::{self, TlsError, TlsFiles};
@@ -316,6 +318,7 @@ impl DevHub {
             listener: listen(options.listen).await?,
             internal,
             keys: Keys::open_or_create(&credentials.keys())?,
+            environment: Environment::Development,
             feed_days: options.feed_days,
             reflection: true,
         };
@@ -386,19 +389,24 @@ async fn register_all(db: &Db, now: time::OffsetDateTime) -> Result<(), DevError
     });
     let all = bureaus.chain(platforms).chain(administrators);
     for (name, display_name, kind, divisions, roles) in all {
-        let roles = [usual_roles(kind), &roles].concat();
+        let roles = usual_roles(kind).iter().chain(&roles).map(|role| role_number(*role)).collect();
         let participant = Participant {
+            id: ParticipantId(0),
             name: name.to_owned(),
             display_name: display_name.to_owned(),
             kind,
             divisions,
             certificate_uris: vec![participant_uri(name)],
             roles,
+            environment: Environment::Development,
+            disabled_at: None,
             created_at: now,
         };
-        match register(db, &Permit::of_hub(), &participant, None).await {
-            Err(fault) if fault.reason != Reason::AlreadyExists => return Err(fault.into()),
-            _ => {}
+        let mut tx = db.write(&Permit::of_hub()).await.map_err(Fault::from)?;
+        match commands::register(&mut tx, &participant, None).await {
+            Ok(record) => tx.commit(record).await.map_err(Fault::from)?,
+            Err(fault) if fault.reason == Reason::AlreadyExists => {}
+            Err(fault) => return Err(fault.into()),
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ pub mod identity;
 pub mod keys;
 pub mod listener;
 pub mod local_postgres;
+pub mod mutation;
 pub mod permit;
 pub mod pki;
 pub mod probes;

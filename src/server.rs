@@ -21,9 +21,9 @@ use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Directory, IdentityLayer};
 use crate::platform::keys::Keys;
-use crate::platform::permit::Permit;
+use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
-use crate::platform::replay::{ReplayError, Replays};
+use crate::platform::replay::{self, ReplayError};
 use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::upkeep::Upkeep;
@@ -63,6 +63,8 @@ pub struct HubParts {
     pub internal: Option<Internal>,
     /// What the hub signs with, and seals personal data with.
     pub keys: Keys,
+    /// Which installation it is.
+    pub environment: Environment,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
     /// Whether the contract can be asked for over reflection.
@@ -89,6 +91,15 @@ pub enum StartError {
         value: String,
         /// What it must be.
         wanted: &'static str,
+    },
+    /// The hub connects as a role for which row-level security does not hold.
+    #[error(
+        "the database role {role} is a superuser or has BYPASSRLS, so row-level security would not hold; let an ordinary role \
+         own the database and connect as it"
+    )]
+    PastTheWall {
+        /// Which role.
+        role: String,
     },
     /// The database was restored into another cluster.
     #[error(
@@ -139,17 +150,15 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
-        let replays =
-            Replays::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
-        let committer = Committer::new(parts.db.clone(), Arc::clone(&parts.clock), replays.clone());
-        let postings = postings(committer, &parts.clock, (&key, cursor_key), &tail, &tasks);
+        replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
+        let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
             tasks: tasks.clone(),
+            environment: parts.environment,
         };
-        let registry =
-            Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault), replays };
+        let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
         let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
@@ -220,6 +229,9 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
         let (name, value, wanted) = found;
         return Err(StartError::Unsafe { name, value, wanted });
     }
+    if let Some(role) = checks::role_past_the_wall(tx.connection()).await? {
+        return Err(StartError::PastTheWall { role });
+    }
     if feed::is_foreign(tx.connection()).await? {
         return Err(StartError::Foreign);
     }
@@ -230,17 +242,17 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
 }
 
 fn postings(
-    committer: Committer,
+    db: &Db,
     clock: &SharedClock,
     (secret, cursor_key): (&[u8], CursorKey),
     tail: &Arc<Tail>,
     tasks: &Tasks,
 ) -> PostingGrpc {
-    let db = committer.db().clone();
+    let committer = Committer::new(db.clone(), Arc::clone(clock));
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());
-    let watches = Watches::new(db, Arc::clone(clock), cursor_key, tail, watch_tasks);
+    let watches = Watches::new(db.clone(), Arc::clone(clock), cursor_key, tail, watch_tasks);
     let pages = PageTokens::new(&[b"pages", secret].concat());
     PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
 }

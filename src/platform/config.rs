@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::platform::permit::Environment;
+
 /// How the hub is run.
 #[derive(Args, Clone, Debug)]
 pub struct HubOptions {
@@ -38,6 +40,23 @@ pub struct DatabaseOptions {
     /// Where the private cluster and development certificates live.
     #[arg(long, env = "PESHUB_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// Which installation of the hub this is.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct EnvironmentOptions {
+    /// Which installation this is: production, test or development. Systems that are registered for another are unknown here.
+    #[arg(long, env = "PESHUB_ENVIRONMENT", default_value = "production", value_parser = environment)]
+    pub environment: Environment,
+}
+
+fn environment(name: &str) -> Result<Environment, String> {
+    match name {
+        "production" => Ok(Environment::Production),
+        "test" => Ok(Environment::Test),
+        "development" => Ok(Environment::Development),
+        _ => Err("production, test or development".to_owned()),
+    }
 }
 
 /// The hub's own keys.

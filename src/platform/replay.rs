@@ -26,21 +26,12 @@ pub const SECRET: &str = "replay";
 /// What is known of a request id.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Known {
-    /// Nothing: do the work, then [`Replays::store`] the answer.
+    /// Nothing: do the work, then [`store`] the answer.
     New,
     /// The same request was answered with this.
     Answered(Bytes),
     /// The id came with another body before.
     Reused,
-}
-
-/// A request with an id.
-#[derive(Clone, Copy)]
-pub struct Asked<'a> {
-    /// The id, by the caller's choice.
-    pub request_id: &'a str,
-    /// What makes it this request and no other: its body, or a digest of it.
-    pub body: &'a [u8],
 }
 
 /// Why answers cannot be kept.
@@ -54,109 +45,103 @@ pub enum ReplayError {
     Key(#[from] KeyError),
 }
 
-/// Keeps answers.
-#[derive(Clone, Debug)]
-pub struct Replays(Arc<DataKey>);
+/// Opens the key that all replicas share, making it on the first start, and gives it to the database's handle.
+///
+/// # Errors
+///
+/// The database or the key vault fails.
+pub async fn open(db: &Db, vault: &dyn KeyVault, now: OffsetDateTime) -> Result<(), ReplayError> {
+    let fresh = vault.wrap(&secret_context(SECRET), &DataKey::random()?).await?.encoded();
+    let mut tx = db.read(&Permit::of_hub()).await?;
+    let stored = shared_secret(tx.connection(), SECRET, &fresh, now).await?;
+    drop(tx);
+    let nothing = || KeyError::NotWrappedSo { id: String::new() };
+    let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
+    db.keep_answers_under(vault.open(&secret_context(SECRET), &wrapped).await?);
+    Ok(())
+}
 
-impl Replays {
-    /// Opens the key that all replicas share, making it on the first start.
-    ///
-    /// # Errors
-    ///
-    /// The database or the key vault fails.
-    pub async fn open(
-        db: &Db,
-        vault: &dyn KeyVault,
-        now: OffsetDateTime,
-    ) -> Result<Self, ReplayError> {
-        let fresh = vault.wrap(&secret_context(SECRET), &DataKey::random()?).await?.encoded();
-        let mut tx = db.read(&Permit::of_hub()).await?;
-        let stored = shared_secret(tx.connection(), SECRET, &fresh, now).await?;
-        drop(tx);
-        let nothing = || KeyError::NotWrappedSo { id: String::new() };
-        let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
-        Ok(Self(Arc::new(vault.open(&secret_context(SECRET), &wrapped).await?)))
-    }
-
-    /// Looks a request id up. Two calls with one id at the same time wait for each other here.
-    ///
-    /// # Errors
-    ///
-    /// The database fails.
-    pub async fn look_up(
-        &self,
-        tx: &mut WriteTx,
-        asked: Asked<'_>,
-    ) -> Result<Known, DbError> {
-        let key = self.key(tx, asked.request_id);
-        let lock = key.request_mac.first_chunk::<8>().copied().unwrap_or_default();
-        sqlx::query!("SELECT pg_advisory_xact_lock($1)", i64::from_be_bytes(lock))
-            .execute(tx.connection())
-            .await?;
-        let row = sqlx::query!(
-            "SELECT body_mac, response FROM replay
-             WHERE participant_id = $1 AND method = $2 AND request_mac = $3",
-            key.participant,
-            key.method,
-            key.request_mac.as_slice(),
-        )
-        .fetch_optional(tx.connection())
-        .await?;
-        match row {
-            None => Ok(Known::New),
-            Some(row) if row.body_mac == self.0.mac(b"body", asked.body) => {
-                let opened = self.0.open(&key.request_mac, &row.response);
-                let unreadable = || sqlx::Error::Decode("a stored answer does not open".into());
-                let answer = opened.ok_or_else(unreadable)?;
-                Ok(Known::Answered(Bytes::copy_from_slice(&answer)))
-            }
-            Some(_) => Ok(Known::Reused),
-        }
-    }
-
-    /// Stores the answer to a request id.
-    ///
-    /// # Errors
-    ///
-    /// The database fails.
-    pub async fn store(
-        &self,
-        tx: &mut WriteTx,
-        asked: Asked<'_>,
-        response: &[u8],
-        now: OffsetDateTime,
-    ) -> Result<(), DbError> {
-        let key = self.key(tx, asked.request_id);
-        let body_mac = self.0.mac(b"body", asked.body);
-        let sealed = self.0.seal(&key.request_mac, response);
-        let sealed = sealed.map_err(|error| sqlx::Error::Encode(error.into()))?;
-        sqlx::query!(
-            "INSERT INTO replay (participant_id, method, request_mac, body_mac, response, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-            key.participant,
-            key.method,
-            key.request_mac.as_slice(),
-            body_mac.as_slice(),
-            sealed,
-            now,
-        )
+/// Looks a request id up. `body` is what makes it this request and no other. Two calls with one id at the same time wait for
+/// each other here.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn look_up(tx: &mut WriteTx, request_id: &str, body: &[u8]) -> Result<Known, DbError> {
+    let key = Key::of(tx, request_id, body)?;
+    let lock = key.request_mac.first_chunk::<8>().copied().unwrap_or_default();
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", i64::from_be_bytes(lock))
         .execute(tx.connection())
         .await?;
-        Ok(())
+    let row = sqlx::query!(
+        "SELECT body_mac, response FROM replay
+         WHERE participant_id = $1 AND method = $2 AND request_mac = $3",
+        key.participant,
+        key.method,
+        key.request_mac.as_slice(),
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    match row {
+        None => Ok(Known::New),
+        Some(row) if row.body_mac == key.body_mac => {
+            let opened = key.seal.open(&key.request_mac, &row.response);
+            let unreadable = || sqlx::Error::Decode("a stored answer does not open".into());
+            Ok(Known::Answered(Bytes::copy_from_slice(&opened.ok_or_else(unreadable)?)))
+        }
+        Some(_) => Ok(Known::Reused),
     }
+}
 
-    fn key(&self, tx: &WriteTx, request_id: &str) -> Key {
-        let participant = tx.permit().participant().map_or(0, |id| id.0);
-        let method = tx.permit().action().name();
-        let message = format!("{participant} {method} {request_id}");
-        Key { participant, method, request_mac: self.0.mac(b"request id", message.as_bytes()) }
-    }
+/// Stores the answer to a request id.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn store(
+    tx: &mut WriteTx,
+    request_id: &str,
+    body: &[u8],
+    response: &[u8],
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    let key = Key::of(tx, request_id, body)?;
+    let sealed = key.seal.seal(&key.request_mac, response);
+    let sealed = sealed.map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query!(
+        "INSERT INTO replay (participant_id, method, request_mac, body_mac, response, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        key.participant,
+        key.method,
+        key.request_mac.as_slice(),
+        key.body_mac.as_slice(),
+        sealed,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 struct Key {
     participant: i64,
     method: &'static str,
     request_mac: [u8; 32],
+    body_mac: [u8; 32],
+    seal: Arc<DataKey>,
+}
+
+impl Key {
+    fn of(tx: &WriteTx, request_id: &str, body: &[u8]) -> Result<Self, DbError> {
+        let closed = || sqlx::Error::Configuration("the key of the answers was not opened".into());
+        let seal = tx.answer_key().ok_or_else(closed)?;
+        let participant = tx.permit().participant().map_or(0, |id| id.0);
+        let method = tx.permit().action().name();
+        let message = format!("{participant} {method} {request_id}");
+        let request_mac = seal.mac(b"request id", message.as_bytes());
+        let body_mac = seal.mac(b"body", body);
+        Ok(Self { participant, method, request_mac, body_mac, seal })
+    }
 }
 
 /// Wraps the key of the answers anew under the current master key. Hubs that run have it open and notice nothing.

@@ -10,12 +10,14 @@ use uuid::Uuid;
 use crate::kernel::fault::Fault;
 use crate::kernel::fields::{Rule, Violation};
 use crate::kernel::ids;
+use crate::pb::peshub::workers::v1 as pb;
 use crate::platform::db::{Db, DbError, Disclosure, Record, WriteTx};
 use crate::platform::keys::KeyError;
 use crate::platform::keys::sealing::DataKey;
 use crate::platform::keys::vault::{KeyVault, Wrapped};
+use crate::platform::mutation::{RequestKey, once};
 use crate::platform::permit::Permit;
-use crate::platform::replay::{Asked, Known as Replay, Replays};
+use crate::platform::replay::{self, Known as Replay};
 use crate::workers::domain::number::NationalId;
 use crate::workers::domain::{self, Grounds, Known, Reference, WorkerField, WorkerId};
 use crate::workers::error::WorkerError;
@@ -32,8 +34,6 @@ pub struct Registry {
     pub db: Db,
     /// Where the keys are.
     pub vault: Arc<dyn KeyVault>,
-    /// The answers to request ids.
-    pub replays: Replays,
 }
 
 /// A request that changes something.
@@ -107,7 +107,7 @@ async fn try_register(
     };
     let statement = wire::encoded(person);
     let body = sealed::request_mac(&key, reference, &statement);
-    match once(registry, &mut tx, change, &body).await? {
+    match known(&mut tx, change, &body).await? {
         Replay::New => {}
         Replay::Answered(answer) => {
             let bytes = Uuid::from_slice(&answer).ok();
@@ -120,7 +120,7 @@ async fn try_register(
         let sealed = sealed::seal_statement(&key, reference, &statement)?;
         store::state(&mut tx, reference, Some(&sealed), now).await?;
     }
-    answered(registry, &mut tx, change, (&body, reference.0.as_bytes())).await?;
+    answered(&mut tx, change, (&body, reference.0.as_bytes())).await?;
     // The same event whether or not the worker was there: who reads its own trail is not told.
     tx.commit(Record::new(now, subject(reference), "worker.registered")).await?;
     Ok(Some(reference))
@@ -166,7 +166,7 @@ pub async fn update(
     let key = sealed::open_key(registry.vault.as_ref(), held.id, &wrapped).await?;
     let statement = wire::encoded(person);
     let body = sealed::request_mac(&key, reference, &statement);
-    match once(registry, &mut tx, change, &body).await? {
+    match known(&mut tx, change, &body).await? {
         Replay::New => {}
         Replay::Answered(answer) => return instant(&answer),
         Replay::Reused => return Err(WorkerError::RequestIdReused),
@@ -177,7 +177,7 @@ pub async fn update(
         Some(sealed::seal_statement(&key, reference, &statement)?)
     };
     store::state(&mut tx, reference, sealed.as_deref(), now).await?;
-    answered(registry, &mut tx, change, (&body, &encoded_instant(now))).await?;
+    answered(&mut tx, change, (&body, &encoded_instant(now))).await?;
     tx.commit(Record::new(now, subject(reference), "worker.updated")).await?;
     Ok(now)
 }
@@ -189,25 +189,24 @@ pub async fn update(
 /// `WORKER_NOT_FOUND`, `WORKER_ERASED`, `REQUEST_ID_REUSED`, or the database fails.
 pub async fn erase(
     registry: &Registry,
-    change: Change<'_>,
+    permit: &Permit,
+    key: &RequestKey,
     reference: Reference,
-) -> Result<OffsetDateTime, WorkerError> {
-    let now = change.now;
-    let mut tx = registry.db.write(change.permit).await?;
-    let body = reference.0.as_bytes();
-    match once(registry, &mut tx, change, body).await? {
-        Replay::New => {}
-        Replay::Answered(answer) => return instant(&answer),
-        Replay::Reused => return Err(WorkerError::RequestIdReused),
-    }
-    let worker = store::id_of(tx.connection(), change.permit, reference).await?;
-    let worker = worker.ok_or(WorkerError::NotFound { reference })?;
-    if !store::erase(&mut tx, worker, now).await? {
-        return Err(WorkerError::Erased { reference });
-    }
-    answered(registry, &mut tx, change, (body, &encoded_instant(now))).await?;
-    tx.commit(Record::new(now, subject(reference), "worker.erased")).await?;
-    Ok(now)
+    now: OffsetDateTime,
+) -> Result<pb::EraseWorkerResponse, Fault> {
+    once(&registry.db, permit, key, now, |tx| {
+        Box::pin(async move {
+            let permit = tx.permit().clone();
+            let worker = store::id_of(tx.connection(), &permit, reference).await?;
+            let worker = worker.ok_or(WorkerError::NotFound { reference })?;
+            if !store::erase(tx, worker, now).await? {
+                return Err(WorkerError::Erased { reference }.into());
+            }
+            let answer = pb::EraseWorkerResponse { erased_at: Some(wire::timestamp(now)) };
+            Ok((answer, Record::new(now, subject(reference), "worker.erased")))
+        })
+    })
+    .await
 }
 
 /// Discloses some of what is known of a worker, and writes down that it was disclosed.
@@ -280,27 +279,20 @@ async fn hold(tx: &mut WriteTx, reference: Reference) -> Result<Held, WorkerErro
     store::hold(tx, reference).await?.ok_or(WorkerError::NotFound { reference })
 }
 
-async fn once(
-    registry: &Registry,
-    tx: &mut WriteTx,
-    change: Change<'_>,
-    body: &[u8],
-) -> Result<Replay, WorkerError> {
+async fn known(tx: &mut WriteTx, change: Change<'_>, body: &[u8]) -> Result<Replay, WorkerError> {
     if change.request_id.is_empty() {
         return Ok(Replay::New);
     }
-    Ok(registry.replays.look_up(tx, Asked { request_id: change.request_id, body }).await?)
+    Ok(replay::look_up(tx, change.request_id, body).await?)
 }
 
 async fn answered(
-    registry: &Registry,
     tx: &mut WriteTx,
     change: Change<'_>,
     (body, answer): (&[u8], &[u8]),
 ) -> Result<(), WorkerError> {
     if !change.request_id.is_empty() {
-        let asked = Asked { request_id: change.request_id, body };
-        registry.replays.store(tx, asked, answer, change.now).await?;
+        replay::store(tx, change.request_id, body, answer, change.now).await?;
     }
     Ok(())
 }

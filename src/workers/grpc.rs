@@ -10,6 +10,7 @@ use crate::pb::peshub::workers::v1 as pb;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerService;
 use crate::platform::action::Action;
 use crate::platform::keys::sealing::{self, DataKey};
+use crate::platform::mutation::{self, RequestKey};
 use crate::platform::rpc;
 use crate::platform::tasks::Tasks;
 use crate::workers::commands::{self, Change, Registry};
@@ -55,6 +56,7 @@ impl WorkerService for WorkerGrpc {
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let number = wire::national_id(request.national_id, now.date())?;
             let person = wire::person(request.person, now.date())?;
+            mutation::sound_id(&request.request_id)?;
             let change = Change { permit: &permit, request_id: &request.request_id, now };
             let reference = commands::register(&registry, change, &number, &person).await?;
             Ok(pb::RegisterWorkerResponse { reference: reference.to_string() })
@@ -87,6 +89,7 @@ impl WorkerService for WorkerGrpc {
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let reference = wire::reference(&request.reference)?;
             let person = wire::person(request.person, now.date())?;
+            mutation::sound_id(&request.request_id)?;
             let change = Change { permit: &permit, request_id: &request.request_id, now };
             let stated_at = commands::update(&registry, change, reference, &person).await?;
             Ok(pb::UpdateWorkerResponse { stated_at: Some(wire::timestamp(stated_at)) })
@@ -102,9 +105,8 @@ impl WorkerService for WorkerGrpc {
         let action = Action::EraseWorker;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let reference = wire::reference(&request.reference)?;
-            let change = Change { permit: &permit, request_id: &request.request_id, now };
-            let erased_at = commands::erase(&registry, change, reference).await?;
-            Ok(pb::EraseWorkerResponse { erased_at: Some(wire::timestamp(erased_at)) })
+            let key = RequestKey::new(&request.request_id, &request)?;
+            commands::erase(&registry, &permit, &key, reference, now).await
         })
         .await
     }

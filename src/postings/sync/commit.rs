@@ -12,7 +12,7 @@ use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::{LaneId, PostingId, Revision};
 use crate::platform::db::{Db, DbError, Record, WriteTx};
 use crate::platform::permit::Permit;
-use crate::platform::replay::{self, Asked, Known, Replays};
+use crate::platform::replay::{self, Known};
 use crate::postings::domain::State;
 use crate::postings::error::PostingError;
 use crate::postings::facets;
@@ -30,7 +30,6 @@ const TRIES: u32 = 20;
 pub struct Committer {
     db: Db,
     clock: ClockHandle,
-    replays: Replays,
     numbers: Arc<Mutex<std::ops::Range<i64>>>,
 }
 
@@ -44,16 +43,10 @@ impl std::fmt::Debug for ClockHandle {
 }
 
 impl Committer {
-    /// Returns a committer over a database, which keeps the answers to request ids.
+    /// Returns a committer over a database.
     #[must_use]
-    pub fn new(db: Db, clock: SharedClock, replays: Replays) -> Self {
-        Self { db, clock: ClockHandle(clock), replays, numbers: Arc::new(Mutex::new(0..0)) }
-    }
-
-    /// Returns what keeps the answers to request ids.
-    #[must_use]
-    pub const fn replays(&self) -> &Replays {
-        &self.replays
+    pub fn new(db: Db, clock: SharedClock) -> Self {
+        Self { db, clock: ClockHandle(clock), numbers: Arc::new(Mutex::new(0..0)) }
     }
 
     /// Returns the database.
@@ -129,10 +122,9 @@ impl Committer {
     ) -> Result<Option<Committed>, PostingError> {
         let now = self.now();
         let mut tx = self.db.write(permit).await?;
-        let body = request_sha256(&prepared.batch);
-        let asked = Asked { request_id, body: &body };
+        let digest = &request_sha256(&prepared.batch);
         if !request_id.is_empty() {
-            match self.replays.look_up(&mut tx, asked).await? {
+            match replay::look_up(&mut tx, request_id, digest).await? {
                 Known::New => {}
                 Known::Answered(stored) => return replayed(&stored).map(Some),
                 Known::Reused => return Err(PostingError::Invalid(replay::reused())),
@@ -145,7 +137,7 @@ impl Committer {
             Ok(committed) => {
                 if !request_id.is_empty() {
                     let answer = committed.acknowledgement.encode_to_vec();
-                    self.replays.store(&mut tx, asked, &answer, now).await?;
+                    replay::store(&mut tx, request_id, digest, &answer, now).await?;
                 }
                 let record = record(prepared, committed.acknowledgement.rejected, now);
                 tx.commit(record).await?;

@@ -140,11 +140,13 @@ impl SyncStreams {
             (None, last.unwrap_or(0))
         } else {
             let holder = Uuid::from_bytes(random());
+            drop(tx);
+            // The source is the caller's; its lanes are the hub's to make.
+            let mut tx = db.read(&Permit::of_hub()).await?;
             let taken =
                 store::take_lane(tx.connection(), source.id, &open.lane, Some(holder)).await?;
             (Some((taken.id, holder)), taken.last_batch_id)
         };
-        drop(tx);
         let message = pb::sync_postings_response::Message::Opened(pb::SyncOpened {
             last_batch_id,
             credits: i32::try_from(CREDITS).unwrap_or(1),
