@@ -7,12 +7,13 @@ use clap::{Args, Subcommand};
 use crate::cli::{Outcome, output};
 use crate::dev::{self, Database};
 use crate::kernel::clock::{Clock as _, SystemClock};
+use crate::kernel::fault::Fault;
 use crate::platform::config::{DatabaseOptions, KeyOptions, Surroundings};
 use crate::platform::db::Db;
 use crate::platform::keys::Keys;
 use crate::platform::keys::files::{self, KeyUse, Ring};
 use crate::platform::keys::signing::Ed25519Signer;
-use crate::workers::rewrap::{Report, rewrap};
+use crate::workers::rewrap::{Done, Job, Report, STEP, rewrap};
 
 /// Commands of `peshub keys`.
 #[derive(Debug, Subcommand)]
@@ -190,7 +191,7 @@ async fn rewrap_all(args: RewrapArgs) -> Outcome {
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), 4);
     let mut told = 0;
-    let mut progress = |done: crate::workers::rewrap::Done| {
+    let mut progress = |done: Done| {
         // A line for every so many workers: the steps are smaller.
         let all = (done.rewrapped + done.indexed + done.removed) / 10_000;
         if all > told {
@@ -202,8 +203,9 @@ async fn rewrap_all(args: RewrapArgs) -> Outcome {
         }
     };
     let vault = keys.vault.as_ref();
-    let outcome = rewrap(&db, vault, SystemClock.now(), &mut progress).await;
-    let report = outcome.map_err(crate::kernel::fault::Fault::from);
+    let job = Job { db: &db, vault, now: SystemClock.now(), step: STEP };
+    let outcome = rewrap(job, &mut progress).await;
+    let report = outcome.map_err(Fault::from);
     let ids = vault.key_ids().await;
     db.close().await;
     database.close().await?;

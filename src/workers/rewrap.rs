@@ -15,9 +15,20 @@ use crate::workers::store::rewrap::{self as store, Rewrapped, Unindexed};
 use crate::workers::{sealed, wire};
 
 /// Workers in one step.
-const STEP: i64 = 500;
-/// Digests that are removed in one step.
-const REMOVED_STEP: i64 = 5_000;
+pub const STEP: i64 = 500;
+
+/// What keys are changed in, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// Where the keys are.
+    pub vault: &'a dyn KeyVault,
+    /// When.
+    pub now: OffsetDateTime,
+    /// Workers in one step, usually [`STEP`].
+    pub step: i64,
+}
 
 /// What was done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,15 +58,14 @@ pub struct Report {
 ///
 /// A key is missing, or the database fails; what was done stays done.
 pub async fn rewrap(
-    db: &Db,
-    vault: &dyn KeyVault,
-    now: OffsetDateTime,
+    job: Job<'_>,
     progress: &mut (dyn FnMut(Done) + Send),
 ) -> Result<Report, WorkerError> {
+    let Job { db, vault, now, step } = job;
     let ids = vault.key_ids().await?;
     let mut done = Done::default();
     replay::rewrap(db, vault).await?;
-    wrap_all(db, vault, &ids.current_master, (&mut done, progress)).await?;
+    wrap_all(job, &ids.current_master, (&mut done, progress)).await?;
 
     let hub = Permit::of_hub();
     let mut tx = db.write(&hub).await?;
@@ -63,7 +73,7 @@ pub async fn rewrap(
     index::use_key(&mut tx, &ids.current_index, true, now).await?;
     let subject = format!("keys/index/{}", ids.current_index);
     tx.commit(Record::new(now, subject, "key.used")).await?;
-    index_all(db, vault, &ids.current_index, now, (&mut done, progress)).await?;
+    index_all(job, &ids.current_index, (&mut done, progress)).await?;
     let mut tx = db.write(&hub).await?;
     index::retire_others(&mut tx, &ids.current_index, now).await?;
     let subject = format!(
@@ -74,7 +84,7 @@ pub async fn rewrap(
 
     let mut tx = db.read(&hub).await?;
     loop {
-        let removed = store::remove_retired(&mut tx, REMOVED_STEP).await?;
+        let removed = store::remove_retired(&mut tx, step).await?;
         if removed == 0 {
             break;
         }
@@ -90,20 +100,19 @@ pub async fn rewrap(
 type Told<'a> = (&'a mut Done, &'a mut (dyn FnMut(Done) + Send));
 
 async fn wrap_all(
-    db: &Db,
-    vault: &dyn KeyVault,
+    job: Job<'_>,
     current: &str,
     (done, progress): Told<'_>,
 ) -> Result<(), WorkerError> {
-    let mut tx = db.read(&Permit::of_hub()).await?;
+    let mut tx = job.db.read(&Permit::of_hub()).await?;
     let mut after = WorkerId(Uuid::nil());
     loop {
-        let found = store::keys_of_others(&mut tx, current, after, STEP).await?;
+        let found = store::keys_of_others(&mut tx, current, after, job.step).await?;
         let Some((last, _)) = found.last() else { return Ok(()) };
         after = *last;
         let mut keys = Vec::with_capacity(found.len());
         for (worker, before) in found {
-            let wrapped = sealed::wrap_anew(vault, worker, &before).await?;
+            let wrapped = sealed::wrap_anew(job.vault, worker, &before).await?;
             keys.push(Rewrapped { worker, before, after: wrapped });
         }
         done.rewrapped += store::replace_keys(&mut tx, &keys).await?;
@@ -112,21 +121,19 @@ async fn wrap_all(
 }
 
 async fn index_all(
-    db: &Db,
-    vault: &dyn KeyVault,
+    job: Job<'_>,
     current: &str,
-    now: OffsetDateTime,
     (done, progress): Told<'_>,
 ) -> Result<(), WorkerError> {
-    let mut tx = db.read(&Permit::of_hub()).await?;
+    let mut tx = job.db.read(&Permit::of_hub()).await?;
     let mut after = WorkerId(Uuid::nil());
     loop {
-        let found = store::without_digest(&mut tx, current, after, STEP).await?;
+        let found = store::without_digest(&mut tx, current, after, job.step).await?;
         let Some(last) = found.last() else { return Ok(()) };
         after = last.worker;
         let mut digests = Vec::with_capacity(found.len());
         for worker in found {
-            digests.push((worker.worker, digest(vault, current, &worker, now).await?));
+            digests.push((worker.worker, digest(job.vault, current, &worker, job.now).await?));
         }
         done.indexed += store::add_digests(&mut tx, &digests).await?;
         progress(*done);

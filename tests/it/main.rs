@@ -32,3 +32,4 @@ mod raw;
 mod refusals;
 mod rules;
 mod support;
+mod workers;

@@ -86,7 +86,12 @@ impl World {
 
     /// Starts one more hub over the database.
     pub(crate) async fn hub(&self) -> TestHub {
-        let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
+        self.hub_in(&std::env::temp_dir()).await
+    }
+
+    /// Starts one more hub over the database, with the keys in a data directory of its own.
+    pub(crate) async fn hub_in(&self, data_dir: &std::path::Path) -> TestHub {
+        let mut options = DevOptions::new(data_dir.to_owned(), &Surroundings::default());
         options.internal_listen = None;
         options.database_connections = 10;
         let database = Database { options: self.options.clone(), private: None };
