@@ -7,19 +7,23 @@ use clap::{Parser, Subcommand};
 use crate::platform::config::TelemetryOptions;
 use crate::platform::telemetry;
 
+mod audit;
 mod bench;
 mod client;
 mod demo;
 mod dev;
 mod feed;
 mod import;
+mod keys;
 mod migrate;
 mod output;
 mod participants;
+mod pki;
 mod place;
 mod postings;
 mod serve;
 mod watch;
+mod workers;
 
 /// Integration hub between job platforms and public employment services.
 #[derive(Debug, Parser)]
@@ -55,12 +59,24 @@ enum Command {
     /// Register and list organisations.
     #[command(subcommand)]
     Participants(participants::ParticipantsCommand),
+    /// A small certificate authority for pilots: make, issue, renew, revoke.
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
     /// Create and list sources of postings.
     #[command(subcommand)]
     Sources(participants::SourcesCommand),
+    /// Read, export and verify the audit trail.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
+    /// Register workers, and see or erase what is known of them.
+    #[command(subcommand)]
+    Workers(workers::WorkersCommand),
+    /// Make and change the hub's own keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 /// What went wrong, for a person: what, and what to do about it.
@@ -88,9 +104,13 @@ pub fn run() -> ExitCode {
             Command::Bench(command) => bench::run(command).await,
             Command::Participants(command) => participants::run(command).await,
             Command::Sources(command) => participants::run_sources(command).await,
+            Command::Pki(command) => pki::run(command),
             Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
+            Command::Workers(command) => workers::run(command).await,
+            Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();
         match outcome {

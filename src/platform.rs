@@ -1,6 +1,7 @@
 //! Machinery: knows no exchange.
 
 pub mod action;
+pub mod audit;
 pub mod checks;
 pub mod config;
 pub mod db;
@@ -10,7 +11,9 @@ pub mod keys;
 pub mod limits;
 pub mod listener;
 pub mod local_postgres;
+pub mod mutation;
 pub mod outcome;
+pub mod page;
 pub mod permit;
 pub mod pki;
 pub mod probes;
@@ -21,4 +24,5 @@ pub mod status;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod trust;
 pub mod upkeep;

@@ -19,14 +19,14 @@ use tower::Service;
 
 use crate::bench::BenchError;
 use crate::client::connect::Options;
-use crate::dev::DevError;
+use crate::dev::{self, DevError};
 use crate::pb::peshub::feed::v1 as feed_pb;
 use crate::pb::peshub::postings::v1 as pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::platform::listener;
 use crate::platform::pki::DevelopmentCa;
 use crate::platform::tasks::Tasks;
-use crate::platform::tls::{self, TlsFiles};
+use crate::platform::tls::{ServerIdentity, Tls};
 
 /// Messages that may wait for the transport; as many as a watch has.
 const QUEUE: usize = 256;
@@ -50,12 +50,12 @@ impl BareServer {
     pub async fn start(records: Vec<Bytes>, now: OffsetDateTime) -> Result<Self, BenchError> {
         let ca = DevelopmentCa::new(now).map_err(DevError::from)?;
         let identity = ca.server().map_err(DevError::from)?;
-        let acceptor = tls::acceptor(&TlsFiles {
+        let identity = ServerIdentity {
             certificates: identity.certificate.into_bytes(),
             key: identity.key.into_bytes(),
-            client_authorities: ca.certificate().into_bytes(),
-        });
-        let acceptor = acceptor.map_err(DevError::from)?;
+        };
+        let tls = Tls::fixed(&identity, dev::trust(None, &ca)?).map_err(DevError::from)?;
+        let acceptor = tls.acceptor().map_err(DevError::from)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let tasks = Tasks::default();

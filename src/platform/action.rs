@@ -4,6 +4,12 @@ use crate::pb::peshub::common::v1::{QuotaClass, Role};
 
 include!(concat!(env!("OUT_DIR"), "/actions.rs"));
 
+/// Returns the number of a role that stands in the database and in the contract.
+#[must_use]
+pub fn role_number(role: Role) -> i16 {
+    i16::try_from(i32::from(role)).unwrap_or_default()
+}
+
 impl Action {
     /// Returns whether somebody with some roles may do this. What is not granted is refused.
     #[must_use]

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+
+use crate::platform::permit::Environment;
 
 /// How the hub is run.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +27,10 @@ pub struct HubOptions {
     #[arg(long, env = "PESHUB_FEED_DAYS", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub feed_days: u32,
+    /// How often a signed checkpoint is made over the audit trail if it has grown, in seconds, 1 to 3,600.
+    #[arg(long, env = "PESHUB_CHECKPOINT_SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub checkpoint_seconds: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub database: DatabaseOptions,
@@ -104,6 +111,14 @@ pub struct DatabaseOptions {
     pub data_dir: Option<PathBuf>,
 }
 
+/// Which installation of the hub this is.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct EnvironmentOptions {
+    /// Which installation this is: production, test or development. Systems that are registered for another are unknown here.
+    #[arg(long, env = "PESHUB_ENVIRONMENT", default_value = "production", value_parser = environments())]
+    pub environment: Environment,
+}
+
 /// The hub's own keys.
 #[derive(Args, Clone, Debug)]
 pub struct KeyOptions {
@@ -122,9 +137,28 @@ pub struct TlsOptions {
     /// Private key of the server, PEM.
     #[arg(long, env = "PESHUB_TLS_KEY")]
     pub tls_key: PathBuf,
-    /// Authorities whose client certificates are believed, PEM.
-    #[arg(long, env = "PESHUB_TLS_CLIENT_CA")]
-    pub tls_client_ca: PathBuf,
+}
+
+/// Whom the hub believes. One of the two must be given.
+#[derive(Args, Clone, Debug)]
+pub struct TrustOptions {
+    /// Directory with a folder for each trust domain: its authorities, revocation lists and issuers of tokens.
+    /// `peshub pki` makes one for pilots.
+    #[arg(long, env = "PESHUB_TRUST_DIR")]
+    pub trust_dir: Option<PathBuf>,
+    /// Also take bearer tokens that the hub made itself, and therefore connections without a client certificate.
+    #[arg(long, env = "PESHUB_HUB_TOKENS")]
+    pub hub_tokens: bool,
+}
+
+fn environments() -> impl TypedValueParser<Value = Environment> {
+    PossibleValuesParser::new(["production", "test", "development"]).map(|name| {
+        match name.as_str() {
+            "test" => Environment::Test,
+            "development" => Environment::Development,
+            _ => Environment::Production,
+        }
+    })
 }
 
 /// Logs and traces.

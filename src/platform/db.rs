@@ -1,6 +1,6 @@
 //! The database: a transaction opens with a permit, and a write closes with a record.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids;
+use crate::platform::keys::sealing::DataKey;
 use crate::platform::permit::Permit;
 
 /// The schema, step by step; embedded in the binary.
@@ -165,6 +166,7 @@ pub struct Db {
     pool: PgPool,
     options: PgConnectOptions,
     committed: Arc<Notify>,
+    answer_key: Arc<OnceLock<Arc<DataKey>>>,
 }
 
 impl Db {
@@ -177,6 +179,8 @@ impl Db {
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("jit", "off"),
                 ("client_min_messages", "error"),
+                // Whom a connection works for when nothing else is said; see the row-level security of the schema.
+                ("peshub.actor", "hub"),
             ])
             .log_statements(tracing::log::LevelFilter::Off)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
@@ -192,7 +196,12 @@ impl Db {
                 })
             })
             .connect_lazy_with(options.clone());
-        Self { pool, options, committed: Arc::new(Notify::new()) }
+        Self { pool, options, committed: Arc::new(Notify::new()), answer_key: Arc::default() }
+    }
+
+    /// Says under which key answers to request ids are kept; the first one counts.
+    pub fn keep_answers_under(&self, key: DataKey) {
+        self.answer_key.get_or_init(|| Arc::new(key));
     }
 
     /// Returns the signal that something was committed.
@@ -207,7 +216,11 @@ impl Db {
     ///
     /// The database cannot be reached.
     pub async fn read(&self, permit: &Permit) -> Result<ReadTx, DbError> {
-        let connection = self.pool.acquire().await?;
+        let connection = if permit.holder().is_some() {
+            Reading::Walled(self.begin(permit, "BEGIN READ ONLY").await?)
+        } else {
+            Reading::Plain(self.pool.acquire().await?)
+        };
         Ok(ReadTx { permit: permit.clone(), connection })
     }
 
@@ -218,7 +231,7 @@ impl Db {
     /// The database cannot be reached.
     pub async fn snapshot(&self, permit: &Permit) -> Result<SnapshotTx, DbError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let transaction = self.pool.begin_with(begin).await?;
+        let transaction = self.begin(permit, begin).await?;
         Ok(SnapshotTx { permit: permit.clone(), transaction })
     }
 
@@ -228,9 +241,33 @@ impl Db {
     ///
     /// The database cannot be reached.
     pub async fn write(&self, permit: &Permit) -> Result<WriteTx, DbError> {
-        let transaction = self.pool.begin().await?;
+        let transaction = self.begin(permit, "BEGIN").await?;
         let committed = Arc::clone(&self.committed);
-        Ok(WriteTx { permit: permit.clone(), transaction, committed })
+        let answer_key = self.answer_key.get().cloned();
+        Ok(WriteTx { permit: permit.clone(), transaction, committed, answer_key })
+    }
+
+    /// Begins a transaction that tells the database for whom it is, in the same round trip.
+    async fn begin(
+        &self,
+        permit: &Permit,
+        begin: &'static str,
+    ) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
+        let Some(holder) = permit.holder() else { return Ok(self.pool.begin_with(begin).await?) };
+        let actor = holder.actor();
+        let participant = holder.participant;
+        let tokens = permit.scope().tokens();
+        if !tokens.iter().all(|token| is_plain(token)) {
+            return Err(DbError::Refused(sqlx::Error::Configuration(
+                "a scope of odd tokens".into(),
+            )));
+        }
+        let scope = tokens.join(",");
+        let statement = format!(
+            "{begin}; SET LOCAL peshub.actor = '{actor}'; SET LOCAL peshub.participant = '{participant}'; \
+             SET LOCAL peshub.scope = '{{{scope}}}'"
+        );
+        Ok(self.pool.begin_with(sqlx::AssertSqlSafe(statement)).await?)
     }
 
     /// Opens a connection of its own whose every statement is a REPEATABLE READ transaction, for the sequencer.
@@ -310,7 +347,19 @@ impl Db {
 #[derive(Debug)]
 pub struct ReadTx {
     permit: Permit,
-    connection: sqlx::pool::PoolConnection<Postgres>,
+    connection: Reading,
+}
+
+/// The hub reads on a connection as it is; participants within what the database lets them see.
+#[derive(Debug)]
+enum Reading {
+    Plain(sqlx::pool::PoolConnection<Postgres>),
+    Walled(sqlx::Transaction<'static, Postgres>),
+}
+
+/// Returns whether a scope's token can stand in a statement: what it is made of says that it can.
+fn is_plain(token: &str) -> bool {
+    token.chars().all(|letter| letter.is_ascii_alphanumeric() || ":-_.".contains(letter))
 }
 
 impl ReadTx {
@@ -322,7 +371,10 @@ impl ReadTx {
 
     /// Returns the connection, for `store` modules.
     pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        match &mut self.connection {
+            Reading::Plain(connection) => connection,
+            Reading::Walled(transaction) => transaction,
+        }
     }
 }
 
@@ -352,6 +404,7 @@ pub struct WriteTx {
     permit: Permit,
     transaction: sqlx::Transaction<'static, Postgres>,
     committed: Arc<Notify>,
+    answer_key: Option<Arc<DataKey>>,
 }
 
 impl WriteTx {
@@ -359,6 +412,12 @@ impl WriteTx {
     #[must_use]
     pub const fn permit(&self) -> &Permit {
         &self.permit
+    }
+
+    /// Returns the key under which answers to request ids are kept, once it was opened.
+    #[must_use]
+    pub fn answer_key(&self) -> Option<Arc<DataKey>> {
+        self.answer_key.clone()
     }
 
     /// Returns the connection, for `store` modules.
@@ -385,7 +444,7 @@ impl WriteTx {
             record.entry_id,
             record.at,
             holder.map(|holder| holder.participant.0),
-            holder.map_or("hub", |holder| holder.participant_name.as_str()),
+            holder.map_or("(hub)", |holder| holder.participant_name.as_str()),
             holder.map_or("", |holder| holder.system_name.as_str()),
             self.permit.action().word(),
             record.subject,

@@ -47,6 +47,29 @@ impl ParticipantKind {
     }
 }
 
+/// Which installation of the hub something is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Production.
+    Production,
+    /// Tests and acceptance.
+    Test,
+    /// Development.
+    Development,
+}
+
+impl Environment {
+    /// Returns the number that stands in the database and in the contract.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::Production => 1,
+            Self::Test => 2,
+            Self::Development => 3,
+        }
+    }
+}
+
 /// Which entities a permit reaches: those that have one of these facet tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(Arc<[String]>);
@@ -60,7 +83,7 @@ impl Scope {
 }
 
 /// Who a participant is, as far as calls go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The organisation.
     pub participant: ParticipantId,
@@ -78,6 +101,21 @@ pub struct Standing {
     pub quotas: Vec<(QuotaClass, i64)>,
     /// A bureau's divisions, as tokens.
     pub division_tokens: Vec<String>,
+}
+
+impl Standing {
+    /// Returns what the row-level security of the schema is told of the caller.
+    #[must_use]
+    pub fn actor(&self) -> &'static str {
+        let has = |role| self.roles.contains(&role);
+        if has(Role::SystemAdministrator) || has(Role::SecurityAdministrator) {
+            "administrator"
+        } else if has(Role::Auditor) {
+            "auditor"
+        } else {
+            "participant"
+        }
+    }
 }
 
 /// The signal that a caller is no longer who it was, and why; clones share it.
@@ -142,6 +180,12 @@ impl Caller {
     #[must_use]
     pub fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// Returns whether a call or a permit has this caller besides whoever asks.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        Arc::strong_count(&self.standing) > 1
     }
 
     /// Returns the signal that the caller is no longer who it was: locked out, revoked, or its token's time is over.

@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::fields::{self, Check};
 use crate::platform::action::Action;
+use crate::platform::identity::IdentityFault;
 use crate::platform::limits::gate::Place;
 use crate::platform::limits::quotas::Share;
 use crate::platform::permit::{Caller, Permit};
@@ -19,8 +20,11 @@ use crate::platform::tasks::Tasks;
 ///
 /// # Errors
 ///
-/// `CALLER_UNKNOWN` when it found none.
+/// `CALLER_UNKNOWN` when the call shows nothing, or what is wrong with what it shows.
 pub fn caller(extensions: &Extensions) -> Result<Caller, Fault> {
+    if let Some(fault) = extensions.get::<IdentityFault>() {
+        return Err(fault.to_fault());
+    }
     extensions.get::<Caller>().cloned().ok_or_else(|| {
         let message = "no client certificate or bearer token that this hub knows";
         Fault::new(Kind::Unauthenticated, Reason::CallerUnknown, message)

@@ -16,6 +16,7 @@ use crate::pb::peshub::postings::v1 as pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingService;
 use crate::platform::action::Action;
+use crate::platform::mutation::{self, RequestKey, once};
 use crate::platform::serve::Draining;
 use crate::platform::tasks::Tasks;
 use crate::platform::{rpc, status};
@@ -30,8 +31,6 @@ use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::{Watches, Wish};
 use crate::postings::wire;
 
-/// Longest `request_id`, in characters.
-const REQUEST_ID_CHARS_MAX: usize = 64;
 /// Postings a page when the request does not say.
 const PAGE_SIZE: i64 = 100;
 /// Seconds between two bookmarks when the request does not say.
@@ -181,10 +180,14 @@ impl PostingService for PostingGrpc {
         let action = Action::AcknowledgeWatch;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let cursor = watches.open_cursor(&request.cursor)?;
-            let consumer = &request.consumer;
-            let position =
-                commands::acknowledge_watch(&committer, &permit, consumer, cursor).await?;
-            Ok(pb::AcknowledgeWatchResponse { position: position.0 })
+            let (now, key) = (committer.now(), RequestKey::new(&request.request_id, &request)?);
+            once(committer.db(), &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let consumer = &request.consumer;
+                    Ok(commands::acknowledge_watch(tx, consumer, cursor, now).await?)
+                })
+            })
+            .await
         })
         .await
     }
@@ -232,7 +235,7 @@ impl PostingService for PostingGrpc {
         let (committer, tail) = (self.committer.clone(), self.streams.tail.clone());
         let action = Action::ResolveHeldCloses;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
-            Ok(commands::resolve_held(&committer, &tail, &permit, request).await?)
+            commands::resolve_held(&committer, &tail, &permit, request).await
         })
         .await
     }
@@ -252,13 +255,7 @@ impl fields::Check for raw::BatchUpsertPostingsRequest {
 }
 
 fn unary_batch(request: raw::BatchUpsertPostingsRequest) -> Result<UnaryBatch, PostingError> {
-    let id = &request.request_id;
-    let printable = id.chars().all(|letter| letter.is_ascii_graphic());
-    if id.len() > REQUEST_ID_CHARS_MAX || !printable {
-        let expected = "at most 64 printable ASCII characters";
-        let violation = wire::violation("request_id", Rule::BadFormat, expected, id);
-        return Err(PostingError::Invalid(Fault::fields(vec![violation])));
-    }
+    mutation::sound_id(&request.request_id).map_err(PostingError::Invalid)?;
     if request.changes.is_empty() {
         let expected = format!("1 to {CHANGES_PER_BATCH_MAX} changes");
         let violation = wire::violation("changes", Rule::TooShort, &expected, "");

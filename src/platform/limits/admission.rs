@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -24,6 +25,9 @@ use crate::platform::outcome::Call;
 use crate::platform::permit::Ending;
 use crate::platform::serve::link::Link;
 use crate::platform::{rpc, status};
+
+/// When to come back for a stream that goes on elsewhere.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// Admits calls.
 #[derive(Clone, Debug)]
@@ -70,7 +74,14 @@ fn ended(reason: Reason) -> Fault {
             let message = "the certificate of this connection is no longer believed";
             Fault::new(Kind::Unauthenticated, reason, message)
         }
-        _ => Fault::new(Kind::PermissionDenied, reason, "the caller is locked out"),
+        Reason::CallerDisabled => {
+            Fault::new(Kind::PermissionDenied, reason, "the caller is locked out")
+        }
+        Reason::ShuttingDown => {
+            let message = "what the caller may do has changed; connect again and go on";
+            Fault::new(Kind::Unavailable, reason, message).retry_after(AT_ONCE)
+        }
+        _ => Fault::new(Kind::Unauthenticated, reason, "the caller is known no longer"),
     }
 }
 
