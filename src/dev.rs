@@ -12,12 +12,14 @@ use crate::client::error::ClientError;
 use crate::codes::divisions;
 use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
 use crate::kernel::fault::{Fault, Reason};
-use crate::participants::commands::register;
+use crate::kernel::ids::ParticipantId;
+use crate::participants::commands;
 use crate::participants::store::{Jurisdiction, Participant};
 use crate::participants::wire::usual_roles;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
-use crate::platform::config::Surroundings;
+use crate::platform::action::role_number;
+use crate::platform::config::{LimitOptions, Surroundings};
 use crate::platform::db::Db;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
@@ -127,6 +129,8 @@ pub struct DevOptions {
     pub database_connections: u32,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How much the hub takes on.
+    pub limits: LimitOptions,
     /// Whom it believes, besides its own tokens. Without a directory: its own authority.
     pub trust_dir: Option<PathBuf>,
 }
@@ -144,6 +148,7 @@ impl DevOptions {
             internal_listen: Some(loopback),
             database_connections: 32,
             feed_days: 30,
+            limits: LimitOptions::default(),
             trust_dir: None,
         }
     }
@@ -331,6 +336,7 @@ impl DevHub {
             keys: Keys::open_or_create(&credentials.keys())?,
             environment: Environment::Development,
             feed_days: options.feed_days,
+            limits: options.limits.clone(),
             reflection: true,
         };
         let hub = Hub::start(parts).await?;
@@ -417,20 +423,24 @@ async fn register_all(db: &Db, now: time::OffsetDateTime) -> Result<(), DevError
     });
     let all = bureaus.chain(platforms).chain(administrators);
     for (name, display_name, kind, divisions, roles) in all {
-        let roles = [usual_roles(kind), &roles].concat();
+        let roles = usual_roles(kind).iter().chain(&roles).map(|role| role_number(*role)).collect();
         let participant = Participant {
+            id: ParticipantId(0),
             name: name.to_owned(),
             display_name: display_name.to_owned(),
             kind,
             divisions,
             certificate_uris: vec![participant_uri(name)],
             roles,
-            created_at: now,
             environment: Environment::Development,
+            disabled_at: None,
+            created_at: now,
         };
-        match register(db, &Permit::of_hub(), &participant, None).await {
-            Err(fault) if fault.reason != Reason::AlreadyExists => return Err(fault.into()),
-            _ => {}
+        let mut tx = db.write(&Permit::of_hub()).await.map_err(Fault::from)?;
+        match commands::register(&mut tx, &participant, None).await {
+            Ok(record) => tx.commit(record).await.map_err(Fault::from)?,
+            Err(fault) if fault.reason == Reason::AlreadyExists => {}
+            Err(fault) => return Err(fault.into()),
         }
     }
     Ok(())

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tonic::transport::Server;
+use tonic::service::Routes;
+use tower::ServiceBuilder;
 
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
+use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
@@ -19,14 +21,17 @@ use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Identities, IdentityLayer};
 use crate::platform::keys::Keys;
+use crate::platform::limits::admission::AdmissionLayer;
+use crate::platform::limits::gate::GateLayer;
+use crate::platform::limits::quotas::Quotas;
+use crate::platform::outcome::OutcomeLayer;
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
-use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::{Tls, TlsError};
 use crate::platform::trust::keys;
 use crate::platform::upkeep::Upkeep;
-use crate::platform::{checks, listener};
+use crate::platform::{checks, listener, serve};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
 use crate::postings::grpc::PostingGrpc;
 use crate::postings::page::PageTokens;
@@ -36,15 +41,10 @@ use crate::postings::watch::Watches;
 
 /// Most bytes of one message that is received: a batch, and room for what is around it.
 const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
-/// Most streams on one connection. tonic hands its own `None` over hyper's protection, so it must be said.
-const STREAMS_MAX: u32 = 100;
-/// Longest unary call; a client's shorter deadline counts.
-const UNARY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of one message to the health and reflection services, which everybody may ask.
+const QUESTION_BYTES_MAX: usize = 4 * 1024;
 /// How long clients have to take what is still on its way to them when the hub stops.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// HTTP/2 windows: a batch fits into a stream's, and several into a connection's.
-const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
 /// What a hub is run with.
 pub struct HubParts {
@@ -64,6 +64,8 @@ pub struct HubParts {
     pub environment: Environment,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How much the hub takes on.
+    pub limits: LimitOptions,
     /// Whether the contract can be asked for over reflection.
     pub reflection: bool,
 }
@@ -85,6 +87,15 @@ pub enum StartError {
         value: String,
         /// What it must be.
         wanted: &'static str,
+    },
+    /// The hub connects as a role for which row-level security does not hold.
+    #[error(
+        "the database role {role} is a superuser or has BYPASSRLS, so row-level security would not hold; let an ordinary role \
+         own the database and connect as it"
+    )]
+    PastTheWall {
+        /// Which role.
+        role: String,
     },
     /// The database was restored into another cluster.
     #[error(
@@ -113,7 +124,7 @@ pub struct Hub {
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
-    served: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
+    served: tokio::task::JoinHandle<()>,
 }
 
 impl Hub {
@@ -138,7 +149,7 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
-        let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
+        let postings = postings(&parts, (&key, cursor_key), &tail, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
@@ -149,33 +160,22 @@ impl Hub {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
-        // Tools of today ask by version 1, those of yesterday by its alpha.
-        let reflection = parts.reflection.then(|| contract().build_v1()).transpose()?;
-        let reflection_alpha = parts.reflection.then(|| contract().build_v1alpha()).transpose()?;
-
-        let connections = listener::accept(parts.listener, parts.tls.acceptor()?, &tasks);
-        let router = Server::builder()
-            .max_concurrent_streams(STREAMS_MAX)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keepalive_interval(Some(Duration::from_secs(30)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .http2_max_header_list_size(16 * 1024)
-            .timeout(UNARY_TIMEOUT)
-            .layer(ExplainLayer)
-            .layer(IdentityLayer(identities))
-            .add_service(health_service)
-            .add_optional_service(reflection)
-            .add_optional_service(reflection_alpha)
+        let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
-        let stopping = tasks.stopping();
-        let served = tasks.spawn(async move {
-            let stop = async move { stopping.cancelled().await };
-            router.serve_with_incoming_shutdown(connections, stop).await
-        });
+        let routes = if parts.reflection { reflected(routes)? } else { routes };
+        let service = ServiceBuilder::new()
+            .layer(OutcomeLayer::new(Arc::clone(&parts.clock), None))
+            .layer(GateLayer::new(parts.limits.calls_max))
+            .layer(IdentityLayer(identities))
+            .layer(AdmissionLayer(Arc::new(Quotas::new(parts.limits.clone()))))
+            .service(routes.prepare());
+        let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
+        let connections =
+            listener::accept(parts.listener, parts.tls.acceptor()?, handshakes, &tasks);
+        let served = serve::serve(connections, service, &parts.limits, &tasks);
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
         }
@@ -195,8 +195,7 @@ impl Hub {
         }
         self.tasks.stop_within(PATIENCE).await;
         match self.served.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),
+            Ok(()) => {}
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
         }
         self.db.close().await;
@@ -224,6 +223,9 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
         let (name, value, wanted) = found;
         return Err(StartError::Unsafe { name, value, wanted });
     }
+    if let Some(role) = checks::role_past_the_wall(tx.connection()).await? {
+        return Err(StartError::PastTheWall { role });
+    }
     if feed::is_foreign(tx.connection()).await? {
         return Err(StartError::Foreign);
     }
@@ -234,19 +236,27 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
 }
 
 fn postings(
-    db: &Db,
-    clock: &SharedClock,
+    parts: &HubParts,
     (secret, cursor_key): (&[u8], CursorKey),
     tail: &Arc<Tail>,
     tasks: &Tasks,
 ) -> PostingGrpc {
-    let committer = Committer::new(db.clone(), Arc::clone(clock));
+    let (db, clock) = (&parts.db, &parts.clock);
+    let committer = Committer::new(db.clone(), Arc::clone(clock), parts.limits.clone());
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());
     let watches = Watches::new(db.clone(), Arc::clone(clock), cursor_key, tail, watch_tasks);
     let pages = PageTokens::new(&[b"pages", secret].concat());
     PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
+}
+
+/// Adds the contract to what can be asked for: tools of today ask by version 1, those of yesterday by its alpha.
+fn reflected(routes: Routes) -> Result<Routes, tonic_reflection::server::Error> {
+    let (today, yesterday) = (contract().build_v1()?, contract().build_v1alpha()?);
+    Ok(routes
+        .add_service(today.max_decoding_message_size(QUESTION_BYTES_MAX))
+        .add_service(yesterday.max_decoding_message_size(QUESTION_BYTES_MAX)))
 }
 
 fn contract() -> tonic_reflection::server::Builder<'static> {

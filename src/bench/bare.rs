@@ -30,6 +30,8 @@ use crate::platform::tls::{ServerIdentity, Tls};
 
 /// Messages that may wait for the transport; as many as a watch has.
 const QUEUE: usize = 256;
+/// Handshakes at the same time.
+const HANDSHAKES_MAX: usize = 256;
 
 /// A server that streams records from memory to whoever calls.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl BareServer {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let tasks = Tasks::default();
-        let connections = listener::accept(listener, acceptor, &tasks);
+        let connections = listener::accept(listener, acceptor, HANDSHAKES_MAX, &tasks);
         let stopping = tasks.stopping();
         let service = Stream { records: records.into(), tasks: tasks.clone() };
         drop(tasks.spawn(async move {

@@ -1,5 +1,7 @@
 //! `peshub participants` and `peshub sources`
 
+mod access;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::client::ClientArgs;
@@ -9,20 +11,24 @@ use crate::client::error::ClientError;
 use crate::dev::{self, Database};
 use crate::json;
 use crate::kernel::clock::{Clock as _, SystemClock};
-use crate::participants::commands::{fresh_token, register_first_operator};
+use crate::participants::commands::{self, Duty, Proof, TOKEN_DAYS, fresh_token, issued};
+use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1 as pb;
-use crate::platform::config::{DatabaseOptions, Surroundings};
+use crate::platform::action::role_number;
+use crate::platform::config::{DatabaseOptions, EnvironmentOptions, Surroundings};
 use crate::platform::db::Db;
 
 /// Commands of `peshub participants`.
 #[derive(Debug, Subcommand)]
 pub(super) enum ParticipantsCommand {
-    /// Register the first operator of a new hub, straight in its database. Refused once there is one.
+    /// Register the operator of a new hub with its three administrators, straight in its database. Refused once there is one.
     Bootstrap(BootstrapArgs),
-    /// Register an organisation. For operators.
+    /// Register an organisation; it may do nothing until it is granted roles. For system administrators.
     Add(AddArgs),
-    /// List the organisations. For operators.
+    /// List the organisations. For administrators.
     List(ListArgs),
+    #[command(flatten)]
+    Access(access::AccessCommand),
     /// Say who the caller is to the hub.
     Whoami(ListArgs),
 }
@@ -40,9 +46,17 @@ pub(super) enum SourcesCommand {
 pub(super) struct BootstrapArgs {
     /// Short name of the operator.
     name: String,
-    /// URI name of its client certificate. Without one, a bearer token is printed.
+    /// URI name of the system administrator's client certificate. Without one, a bearer token is printed.
     #[arg(long)]
     certificate_uri: Option<String>,
+    /// URI name of the security administrator's client certificate. Without one, a bearer token is printed.
+    #[arg(long)]
+    security_certificate_uri: Option<String>,
+    /// URI name of the auditor's client certificate. Without one, a bearer token is printed.
+    #[arg(long)]
+    audit_certificate_uri: Option<String>,
+    #[command(flatten)]
+    environment: EnvironmentOptions,
     #[command(flatten)]
     database: DatabaseOptions,
 }
@@ -101,6 +115,7 @@ pub(super) async fn run(command: ParticipantsCommand) -> Outcome {
         ParticipantsCommand::Add(args) => add(args).await,
         ParticipantsCommand::List(args) => list(args).await,
         ParticipantsCommand::Whoami(args) => whoami(args).await,
+        ParticipantsCommand::Access(command) => access::run(command).await,
     }
 }
 
@@ -113,15 +128,32 @@ async fn bootstrap(args: BootstrapArgs) -> Outcome {
     let url = args.database.database_url.as_deref();
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), 4);
-    let token = if args.certificate_uri.is_none() { Some(fresh_token()?) } else { None };
-    let (uri, now) = (args.certificate_uri, SystemClock.now());
-    let registered = register_first_operator(&db, &args.name, uri, token.as_deref(), now).await;
+    let (now, environment) = (SystemClock.now(), args.environment.environment);
+    let mut tokens = Vec::new();
+    let mut duties = Vec::new();
+    for (system, role, uri) in [
+        ("system", Role::SystemAdministrator, args.certificate_uri),
+        ("security", Role::SecurityAdministrator, args.security_certificate_uri),
+        ("audit", Role::Auditor, args.audit_certificate_uri),
+    ] {
+        let proof = match uri {
+            Some(uri) => Proof::Certificate(uri),
+            None => {
+                let token = fresh_token()?;
+                let kept = issued(&token, now, TOKEN_DAYS);
+                tokens.push((system, token));
+                Proof::Token(kept)
+            }
+        };
+        duties.push(Duty { system, role: role_number(role), proof });
+    }
+    let registered = commands::bootstrap(&db, &args.name, environment, &duties, now).await;
     db.close().await;
     database.close().await?;
     registered?;
     output::error(&format!("{} is the operator of this hub", args.name));
-    if let Some(token) = token {
-        output::line(&token);
+    for (system, token) in tokens {
+        output::line(&format!("{system} {token}"));
     }
     Ok(())
 }
@@ -140,7 +172,7 @@ async fn add(args: AddArgs) -> Outcome {
         kind: kind.into(),
         divisions: args.divisions.iter().map(|code| division(code)).collect(),
         certificate_uris: args.certificate_uris,
-        created_at: None,
+        ..pb::Participant::default()
     };
     let request = pb::RegisterParticipantRequest {
         participant: Some(participant),
@@ -177,8 +209,11 @@ async fn whoami(args: ListArgs) -> Outcome {
     let connection = args.client.connect().await?;
     let answer = connection.participants().get_caller(pb::GetCallerRequest {}).await;
     let answer = answer.map_err(ClientError::from)?.into_inner();
-    show(&answer.participant.unwrap_or_default(), args.json)?;
-    if !args.json {
+    if args.json {
+        output::json(&json::of_message("peshub.participants.v1.GetCallerResponse", &answer)?);
+    } else {
+        show(&answer.participant.unwrap_or_default(), false)?;
+        output::line(&format!("  as system {}: {}", answer.system, access::roles(&answer.roles)));
         for method in answer.granted_methods {
             output::line(&format!("  may call {method}"));
         }
@@ -203,8 +238,9 @@ fn headline(participant: &pb::Participant) -> String {
         .iter()
         .map(|division| format!("{} {}", division.code, division.name))
         .collect();
+    let locked = if participant.disabled_at.is_some() { " · locked out" } else { "" };
     format!(
-        "{} · {kind} · {} · {}",
+        "{} · {kind} · {} · {}{locked}",
         participant.name,
         participant.display_name,
         divisions.join(", ")

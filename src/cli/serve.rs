@@ -8,7 +8,9 @@ use tokio::net::TcpListener;
 use crate::cli::{Outcome, client};
 use crate::dev::{self, Database};
 use crate::kernel::clock::SystemClock;
-use crate::platform::config::{HubOptions, KeyOptions, Surroundings, TlsOptions, TrustOptions};
+use crate::platform::config::{
+    EnvironmentOptions, HubOptions, KeyOptions, Surroundings, TlsOptions, TrustOptions,
+};
 use crate::platform::db::Db;
 use crate::platform::keys::Keys;
 use crate::platform::probes::Internal;
@@ -27,6 +29,8 @@ pub(super) struct ServeArgs {
     trust: TrustOptions,
     #[command(flatten)]
     keys: KeyOptions,
+    #[command(flatten)]
+    environment: EnvironmentOptions,
     /// Let clients ask for the contract over reflection.
     #[arg(long, env = "PESHUB_REFLECTION")]
     reflection: bool,
@@ -62,8 +66,9 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         listener: TcpListener::bind(args.hub.listen).await?,
         internal: Some(internal),
         keys: Keys::open(&args.keys.keys_dir)?,
-        environment: args.trust.environment,
+        environment: args.environment.environment,
         feed_days: args.hub.feed_days,
+        limits: args.hub.limits,
         reflection: args.reflection,
     })
     .await?;

@@ -6,11 +6,14 @@ use tonic::{Request, Response, Status};
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::participants::commands::access::{self, Decision, Named};
+use crate::participants::store::systems;
 use crate::participants::{commands, store, wire};
 use crate::pb::peshub::participants::v1 as pb;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantService;
 use crate::platform::action::Action;
 use crate::platform::db::Db;
+use crate::platform::mutation::{RequestKey, once};
 use crate::platform::permit::Environment;
 use crate::platform::rpc;
 use crate::platform::tasks::Tasks;
@@ -43,12 +46,14 @@ impl ParticipantService for ParticipantGrpc {
         let db = self.db.clone();
         rpc::unary(&self.tasks, Action::GetCaller, request, |caller, permit, _| async move {
             let mut tx = db.read(&permit).await?;
-            let mut found = store::list(&mut tx, "", Some(caller.id()), 1).await?;
-            let granted =
-                Action::RPCS.iter().filter(|it| it.is_granted_to(&caller.standing().roles));
+            let mut found = store::list(tx.connection(), "", Some(caller.name()), 1).await?;
+            let standing = caller.standing();
+            let granted = Action::RPCS.iter().filter(|it| it.is_granted_to(&standing.roles));
             Ok(pb::GetCallerResponse {
                 participant: found.pop().map(wire::render),
                 granted_methods: granted.map(|action| action.name().to_owned()).collect(),
+                system: standing.system_name.clone(),
+                roles: standing.roles.iter().map(|role| i32::from(*role)).collect(),
             })
         })
         .await
@@ -58,17 +63,76 @@ impl ParticipantService for ParticipantGrpc {
         &self,
         request: Request<pb::RegisterParticipantRequest>,
     ) -> Result<Response<pb::RegisterParticipantResponse>, Status> {
-        let (db, now, environment) = (self.db.clone(), self.clock.now(), self.environment);
-        let action = Action::RegisterParticipant;
-        rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
-            let parsed = wire::participant(request.participant.unwrap_or_default(), now)?;
-            let participant = store::Participant { environment, ..parsed };
-            let token = if request.with_token { Some(commands::fresh_token()?) } else { None };
-            commands::register(&db, &permit, &participant, token.as_deref()).await?;
-            Ok(pb::RegisterParticipantResponse {
-                participant: Some(wire::render(participant)),
-                token: token.unwrap_or_default(),
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(
+            &self.tasks,
+            Action::RegisterParticipant,
+            request,
+            |_, permit, request| async move {
+                let key = RequestKey::new(&request.request_id, &request)?;
+                let message = request.participant.unwrap_or_default();
+                let participant = wire::participant(message, hub.environment, now)?;
+                let token =
+                    if request.with_token { commands::fresh_token()? } else { String::new() };
+                once(&hub.db, &permit, &key, now, |tx| {
+                    Box::pin(async move {
+                        let kept = (!token.is_empty())
+                            .then(|| commands::issued(&token, now, commands::TOKEN_DAYS));
+                        let record = commands::register(tx, &participant, kept.as_ref()).await?;
+                        let participant = Some(wire::render(participant));
+                        Ok((pb::RegisterParticipantResponse { participant, token }, record))
+                    })
+                })
+                .await
+            },
+        )
+        .await
+    }
+
+    async fn update_participant(
+        &self,
+        request: Request<pb::UpdateParticipantRequest>,
+    ) -> Result<Response<pb::UpdateParticipantResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(
+            &self.tasks,
+            Action::UpdateParticipant,
+            request,
+            |_, permit, request| async move {
+                let key = RequestKey::new(&request.request_id, &request)?;
+                let changes = wire::changes(&request)?;
+                once(&hub.db, &permit, &key, now, |tx| {
+                    Box::pin(async move {
+                        let name = &request.participant;
+                        let (updated, record) = commands::update(tx, name, &changes, now).await?;
+                        let participant = Some(wire::render(updated));
+                        Ok((pb::UpdateParticipantResponse { participant }, record))
+                    })
+                })
+                .await
+            },
+        )
+        .await
+    }
+
+    async fn register_system(
+        &self,
+        request: Request<pb::RegisterSystemRequest>,
+    ) -> Result<Response<pb::RegisterSystemResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::RegisterSystem, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let environment = wire::environment(request.environment, hub.environment);
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let system = (request.system.as_str(), environment);
+                    let (system, record) =
+                        commands::register_system(tx, &request.participant, system, now).await?;
+                    let system = Some(wire::system(system));
+                    Ok((pb::RegisterSystemResponse { system }, record))
+                })
             })
+            .await
         })
         .await
     }
@@ -83,7 +147,7 @@ impl ParticipantService for ParticipantGrpc {
             let limit = if request.page_size == 0 { 100 } else { i64::from(request.page_size) };
             let after = opened_page(&request.page_token)?;
             let mut tx = db.read(&permit).await?;
-            let mut found = store::list(&mut tx, &after, None, limit + 1).await?;
+            let mut found = store::list(tx.connection(), &after, None, limit + 1).await?;
             let more = i64::try_from(found.len()).is_ok_and(|length| length > limit);
             found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             let next = found.last().filter(|_| more);
@@ -95,18 +159,253 @@ impl ParticipantService for ParticipantGrpc {
         .await
     }
 
+    async fn get_participant(
+        &self,
+        request: Request<pb::GetParticipantRequest>,
+    ) -> Result<Response<pb::GetParticipantResponse>, Status> {
+        let db = self.db.clone();
+        let action = Action::GetParticipant;
+        rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
+            let name = &request.participant;
+            let mut tx = db.read(&permit).await?;
+            let found = store::list(tx.connection(), "", Some(name), 1).await?.pop();
+            let participant = found.ok_or_else(|| commands::not_found(name))?;
+            let id = participant.id;
+            let systems = systems::systems(tx.connection(), id, None).await?;
+            let quotas = store::quotas(tx.connection(), id).await?;
+            Ok(pb::GetParticipantResponse {
+                participant: Some(wire::render(participant)),
+                systems: systems.into_iter().map(wire::system).collect(),
+                quotas: wire::quotas(quotas),
+            })
+        })
+        .await
+    }
+
+    async fn add_identity(
+        &self,
+        request: Request<pb::AddIdentityRequest>,
+    ) -> Result<Response<pb::AddIdentityResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::AddIdentity, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let identity = wire::identity(&request.identity.clone().unwrap_or_default(), now)?;
+            let decision = Decision::AddIdentity(identity);
+            let named = named(request.participant, request.system);
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
+                    let system = Some(wire::system(system));
+                    Ok((pb::AddIdentityResponse { system }, record))
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn remove_identity(
+        &self,
+        request: Request<pb::RemoveIdentityRequest>,
+    ) -> Result<Response<pb::RemoveIdentityResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::RemoveIdentity, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let identity = request.identity.unwrap_or_default();
+            let decision = Decision::RemoveIdentity(identity.issuer, identity.subject);
+            let named = named(request.participant, request.system);
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
+                    let system = Some(wire::system(system));
+                    Ok((pb::RemoveIdentityResponse { system }, record))
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn issue_token(
+        &self,
+        request: Request<pb::IssueTokenRequest>,
+    ) -> Result<Response<pb::IssueTokenResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::IssueToken, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let days = if request.valid_days == 0 {
+                commands::TOKEN_DAYS
+            } else {
+                i64::from(request.valid_days)
+            };
+            let token = commands::fresh_token()?;
+            let kept = commands::issued(&token, now, days);
+            let named = named(request.participant, request.system);
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let listed = Some(wire::token(&kept));
+                    let decision = Decision::AddToken(kept);
+                    let (_, record) = access::decide(tx, &named, &decision, now).await?;
+                    Ok((pb::IssueTokenResponse { token, listed }, record))
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<pb::RevokeTokenRequest>,
+    ) -> Result<Response<pb::RevokeTokenResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::RevokeToken, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let decision = Decision::RemoveToken(request.token_id);
+            let named = named(request.participant, request.system);
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
+                    let system = Some(wire::system(system));
+                    Ok((pb::RevokeTokenResponse { system }, record))
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn grant_roles(
+        &self,
+        request: Request<pb::GrantRolesRequest>,
+    ) -> Result<Response<pb::GrantRolesResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::GrantRoles, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let roles = wire::roles(&request.roles)?;
+            let decision = Decision::Grant(roles);
+            let named = named(request.participant, request.system);
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
+                    let system = Some(wire::system(system));
+                    Ok((pb::GrantRolesResponse { system }, record))
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn withdraw_roles(
+        &self,
+        request: Request<pb::WithdrawRolesRequest>,
+    ) -> Result<Response<pb::WithdrawRolesResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::WithdrawRoles, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let roles = wire::roles(&request.roles)?;
+            let decision = Decision::Withdraw(roles);
+            let named = named(request.participant, request.system);
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
+                    let system = Some(wire::system(system));
+                    Ok((pb::WithdrawRolesResponse { system }, record))
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn set_quota(
+        &self,
+        request: Request<pb::SetQuotaRequest>,
+    ) -> Result<Response<pb::SetQuotaResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::SetQuota, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            let quota = request.quota.unwrap_or_default();
+            let number = i16::try_from(quota.quota).unwrap_or_default();
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let (name, set) = (&request.participant, (number, quota.most));
+                    let (quotas, record) = access::set_quota(tx, name, set, now).await?;
+                    Ok((pb::SetQuotaResponse { quotas: wire::quotas(quotas) }, record))
+                })
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn disable_participant(
+        &self,
+        request: Request<pb::DisableParticipantRequest>,
+    ) -> Result<Response<pb::DisableParticipantResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(
+            &self.tasks,
+            Action::DisableParticipant,
+            request,
+            |_, permit, request| async move {
+                let key = RequestKey::new(&request.request_id, &request)?;
+                let named = named(request.participant, request.system);
+                once(&hub.db, &permit, &key, now, |tx| {
+                    Box::pin(async move {
+                        let record = access::set_disabled(tx, &named, Some(now), now).await?;
+                        let disabled_at = Some(wire::timestamp(now));
+                        Ok((pb::DisableParticipantResponse { disabled_at }, record))
+                    })
+                })
+                .await
+            },
+        )
+        .await
+    }
+
+    async fn enable_participant(
+        &self,
+        request: Request<pb::EnableParticipantRequest>,
+    ) -> Result<Response<pb::EnableParticipantResponse>, Status> {
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(
+            &self.tasks,
+            Action::EnableParticipant,
+            request,
+            |_, permit, request| async move {
+                let key = RequestKey::new(&request.request_id, &request)?;
+                let named = named(request.participant, request.system);
+                once(&hub.db, &permit, &key, now, |tx| {
+                    Box::pin(async move {
+                        let record = access::set_disabled(tx, &named, None, now).await?;
+                        Ok((pb::EnableParticipantResponse {}, record))
+                    })
+                })
+                .await
+            },
+        )
+        .await
+    }
+
     async fn create_source(
         &self,
         request: Request<pb::CreateSourceRequest>,
     ) -> Result<Response<pb::CreateSourceResponse>, Status> {
-        let (db, now) = (self.db.clone(), self.clock.now());
-        let action = Action::CreateSource;
-        rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
-            commands::create_source(&db, &permit, &request.name, now).await?;
-            let mut tx = db.read(&permit).await?;
-            let sources = store::sources(&mut tx).await?;
-            let source = sources.into_iter().find(|source| source.name == request.name);
-            Ok(pb::CreateSourceResponse { source: source.map(wire::source) })
+        let (hub, now) = (self.clone(), self.clock.now());
+        rpc::unary(&self.tasks, Action::CreateSource, request, |_, permit, request| async move {
+            let key = RequestKey::new(&request.request_id, &request)?;
+            once(&hub.db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let record = commands::create_source(tx, &request.name, now).await?;
+                    let owner = tx.permit().participant();
+                    let sources = store::sources(tx.connection(), owner).await?;
+                    let found = sources.into_iter().find(|source| source.name == request.name);
+                    Ok((pb::CreateSourceResponse { source: found.map(wire::source) }, record))
+                })
+            })
+            .await
         })
         .await
     }
@@ -118,11 +417,15 @@ impl ParticipantService for ParticipantGrpc {
         let db = self.db.clone();
         rpc::unary(&self.tasks, Action::ListSources, request, |_, permit, _| async move {
             let mut tx = db.read(&permit).await?;
-            let sources = store::sources(&mut tx).await?;
+            let sources = store::sources(tx.connection(), permit.participant()).await?;
             Ok(pb::ListSourcesResponse { sources: sources.into_iter().map(wire::source).collect() })
         })
         .await
     }
+}
+
+fn named(participant: String, system: String) -> Named {
+    Named { participant, system }
 }
 
 fn opened_page(token: &str) -> Result<String, Fault> {

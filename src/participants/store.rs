@@ -1,10 +1,13 @@
 //! The SQL of participants and sources.
 
+pub mod systems;
+
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::kernel::ids::ParticipantId;
-use crate::pb::peshub::common::v1::Role;
-use crate::platform::db::{DbError, ReadTx, WriteTx};
+use crate::participants::store::systems::{Identity, Token};
+use crate::platform::db::{DbError, WriteTx};
 use crate::platform::permit::{Environment, ParticipantKind};
 
 /// Name of the system that every organisation begins with.
@@ -24,6 +27,8 @@ pub struct Jurisdiction {
 /// An organisation.
 #[derive(Clone, Debug)]
 pub struct Participant {
+    /// Its number; any before it is registered.
+    pub id: ParticipantId,
     /// Short name.
     pub name: String,
     /// Name for people.
@@ -34,23 +39,25 @@ pub struct Participant {
     pub divisions: Vec<Jurisdiction>,
     /// URI names of its client certificates.
     pub certificate_uris: Vec<String>,
-    /// What its first system may do.
-    pub roles: Vec<Role>,
+    /// Numbers of the roles that its first system begins with.
+    pub roles: Vec<i16>,
+    /// Which installation its first system is meant for.
+    pub environment: Environment,
+    /// Since when it is locked out.
+    pub disabled_at: Option<OffsetDateTime>,
     /// When it was registered.
     pub created_at: OffsetDateTime,
-    /// Which installation its system is meant for.
-    pub environment: Environment,
 }
 
-/// Registers an organisation, with a bearer token if its digest is given.
+/// Registers an organisation, with a bearer token if one is given.
 ///
 /// # Errors
 ///
-/// `participant_name_unique`, `participant_certificate_pkey`, or the database fails.
+/// `participant_name_unique`, `system_identity_pkey`, or the database fails.
 pub async fn register(
     tx: &mut WriteTx,
     participant: &Participant,
-    token_sha256: Option<&[u8]>,
+    token: Option<&Token>,
 ) -> Result<ParticipantId, DbError> {
     let id = sqlx::query_scalar!(
         "INSERT INTO participant (name, display_name, kind, created_at) VALUES ($1, $2, $3, $4)
@@ -62,11 +69,44 @@ pub async fn register(
     )
     .fetch_one(tx.connection())
     .await?;
-    for division in &participant.divisions {
+    let (id, now) = (ParticipantId(id), participant.created_at);
+    set_divisions(tx, id, &participant.divisions).await?;
+    let main = (MAIN_SYSTEM, participant.environment.number());
+    let system = systems::register(tx, id, main, now).await?;
+    for uri in &participant.certificate_uris {
+        let identity = Identity {
+            issuer: String::new(),
+            subject: uri.clone(),
+            valid_from: now,
+            valid_until: None,
+        };
+        systems::add_identity(tx, system, &identity, now).await?;
+    }
+    systems::grant_roles(tx, system, &participant.roles, now).await?;
+    if let Some(token) = token {
+        systems::add_token(tx, system, token).await?;
+    }
+    Ok(id)
+}
+
+/// Replaces an organisation's divisions.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn set_divisions(
+    tx: &mut WriteTx,
+    id: ParticipantId,
+    divisions: &[Jurisdiction],
+) -> Result<(), DbError> {
+    sqlx::query!("DELETE FROM participant_division WHERE participant_id = $1", id.0)
+        .execute(tx.connection())
+        .await?;
+    for division in divisions {
         sqlx::query!(
             "INSERT INTO participant_division (participant_id, scheme, code, token) VALUES ($1, $2, $3, $4)
              ON CONFLICT DO NOTHING",
-            id,
+            id.0,
             division.scheme,
             division.code,
             division.token,
@@ -74,62 +114,124 @@ pub async fn register(
         .execute(tx.connection())
         .await?;
     }
-    let system = sqlx::query_scalar!(
-        "INSERT INTO participant_system (participant_id, name, environment, created_at) VALUES ($1, $2, $3, $4)
-         RETURNING system_id",
-        id,
-        MAIN_SYSTEM,
-        participant.environment.number(),
-        participant.created_at,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    sqlx::query!(
-        "INSERT INTO system_identity (issuer, subject, system_id, valid_from, created_at)
-         SELECT '', uri, $1, $2, $2 FROM unnest($3::text[]) AS i(uri)",
-        system,
-        participant.created_at,
-        &participant.certificate_uris,
-    )
-    .execute(tx.connection())
-    .await?;
-    let roles: Vec<i16> =
-        participant.roles.iter().filter_map(|role| i16::try_from(i32::from(*role)).ok()).collect();
-    sqlx::query!(
-        "INSERT INTO system_role (system_id, role, granted_at, granted_by)
-         SELECT $1, role, $2, $3 FROM unnest($4::smallint[]) AS i(role)",
-        system,
-        participant.created_at,
-        tx.permit().holder().map(|holder| holder.system.0),
-        &roles,
-    )
-    .execute(tx.connection())
-    .await?;
-    if let Some(digest) = token_sha256 {
-        sqlx::query!(
-            "INSERT INTO system_token (token_sha256, system_id, created_at) VALUES ($1, $2, $3)",
-            digest,
-            system,
-            participant.created_at,
-        )
-        .execute(tx.connection())
-        .await?;
-    }
-    Ok(ParticipantId(id))
+    Ok(())
 }
 
-/// Returns whether there is an operator.
+/// Changes the name for people.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn has_operator(tx: &mut ReadTx) -> Result<bool, DbError> {
-    let kind = ParticipantKind::Operator.number();
-    let found = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM participant WHERE kind = $1) AS "found!""#,
-        kind
+pub async fn set_display_name(
+    tx: &mut WriteTx,
+    id: ParticipantId,
+    display_name: &str,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE participant SET display_name = $2 WHERE participant_id = $1",
+        id.0,
+        display_name,
     )
-    .fetch_one(tx.connection())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Locks an organisation out, or lets it in again.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn set_disabled(
+    tx: &mut WriteTx,
+    id: ParticipantId,
+    disabled_at: Option<OffsetDateTime>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE participant SET disabled_at = $2 WHERE participant_id = $1",
+        id.0,
+        disabled_at,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Finds an organisation by its short name and, within a write, keeps others from changing it meanwhile.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn lock(tx: &mut WriteTx, name: &str) -> Result<Option<ParticipantId>, DbError> {
+    let id = sqlx::query_scalar!(
+        "SELECT participant_id FROM participant WHERE name = $1 FOR UPDATE",
+        name
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(id.map(ParticipantId))
+}
+
+/// Sets a quota, or takes it away.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn set_quota(
+    tx: &mut WriteTx,
+    id: ParticipantId,
+    quota: i16,
+    most: Option<i64>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "DELETE FROM participant_quota WHERE participant_id = $1 AND quota = $2",
+        id.0,
+        quota,
+    )
+    .execute(tx.connection())
+    .await?;
+    if let Some(most) = most {
+        sqlx::query!(
+            "INSERT INTO participant_quota (participant_id, quota, most) VALUES ($1, $2, $3)",
+            id.0,
+            quota,
+            most,
+        )
+        .execute(tx.connection())
+        .await?;
+    }
+    Ok(())
+}
+
+/// Returns the quotas of an organisation that differ from the hub's own.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn quotas(
+    connection: &mut PgConnection,
+    id: ParticipantId,
+) -> Result<Vec<(i16, i64)>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT quota, most FROM participant_quota WHERE participant_id = $1 ORDER BY quota",
+        id.0,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.quota, row.most)).collect())
+}
+
+/// Returns whether anybody holds a role.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn is_held(connection: &mut PgConnection, role: i16) -> Result<bool, DbError> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM system_role WHERE role = $1) AS "found!""#,
+        role
+    )
+    .fetch_one(connection)
     .await?;
     Ok(found)
 }
@@ -140,35 +242,37 @@ pub async fn has_operator(tx: &mut ReadTx) -> Result<bool, DbError> {
 ///
 /// The database fails.
 pub async fn list(
-    tx: &mut ReadTx,
+    connection: &mut PgConnection,
     after: &str,
-    only: Option<ParticipantId>,
+    only: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Participant>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT name, display_name, kind, created_at,
+        r#"SELECT participant_id, name, display_name, kind, created_at, disabled_at,
                   ARRAY(SELECT d.scheme || ' ' || d.code || ' ' || d.token FROM participant_division d
                         WHERE d.participant_id = p.participant_id ORDER BY d.token) AS "divisions!",
                   ARRAY(SELECT i.subject FROM system_identity i JOIN participant_system s USING (system_id)
                         WHERE s.participant_id = p.participant_id AND i.issuer = '' ORDER BY i.subject) AS "uris!"
            FROM participant p
-           WHERE name > $1 AND ($2::bigint IS NULL OR participant_id = $2) ORDER BY name LIMIT $3"#,
+           WHERE name > $1 AND ($2::text IS NULL OR name = $2) ORDER BY name LIMIT $3"#,
         after,
-        only.map(|id| id.0),
+        only,
         limit,
     )
-    .fetch_all(tx.connection())
+    .fetch_all(connection)
     .await?;
     let participants = rows.into_iter().filter_map(|row| {
         Some(Participant {
+            id: ParticipantId(row.participant_id),
             name: row.name,
             display_name: row.display_name,
             kind: ParticipantKind::of_number(row.kind)?,
             divisions: row.divisions.iter().filter_map(|text| jurisdiction(text)).collect(),
             certificate_uris: row.uris,
             roles: Vec::new(),
-            created_at: row.created_at,
             environment: Environment::Production,
+            disabled_at: row.disabled_at,
+            created_at: row.created_at,
         })
     });
     Ok(participants.collect())
@@ -219,25 +323,28 @@ pub async fn create_source(
         owner,
         name,
     )
-    .fetch_one(tx.connection())
+    .fetch_optional(tx.connection())
     .await?;
-    Ok(is_ours)
+    // The second wall hides another's source.
+    Ok(is_ours.unwrap_or_default())
 }
 
-/// Returns the caller's sources by name.
+/// Returns the sources of an organisation by name.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn sources(tx: &mut ReadTx) -> Result<Vec<Source>, DbError> {
-    let owner = tx.permit().participant().map(|id| id.0);
+pub async fn sources(
+    connection: &mut PgConnection,
+    owner: Option<ParticipantId>,
+) -> Result<Vec<Source>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT s.name, s.created_at, l.name AS "lane?", l.last_batch_id AS "last_batch_id?", l.last_committed_at
            FROM source s LEFT JOIN sync_lane l ON l.source_id = s.source_id
            WHERE s.participant_id = $1 ORDER BY s.name, l.name"#,
-        owner,
+        owner.map(|id| id.0),
     )
-    .fetch_all(tx.connection())
+    .fetch_all(connection)
     .await?;
     let mut sources: Vec<Source> = Vec::new();
     for row in rows {

@@ -4,6 +4,20 @@ use sqlx::PgConnection;
 
 use crate::platform::db::DbError;
 
+/// Returns the name of the role that the hub connects as if row-level security does not hold for it.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn role_past_the_wall(connection: &mut PgConnection) -> Result<Option<String>, DbError> {
+    let name = sqlx::query_scalar!(
+        r#"SELECT rolname::text AS "name!" FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)"#
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(name)
+}
+
 /// Returns the first setting under which an acknowledged change could be lost: its name, its value and what it must be.
 ///
 /// # Errors

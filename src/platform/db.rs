@@ -177,6 +177,8 @@ impl Db {
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("jit", "off"),
                 ("client_min_messages", "error"),
+                // Whom a connection works for when nothing else is said; see the row-level security of the schema.
+                ("peshub.actor", "hub"),
             ])
             .log_statements(tracing::log::LevelFilter::Off)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
@@ -207,7 +209,11 @@ impl Db {
     ///
     /// The database cannot be reached.
     pub async fn read(&self, permit: &Permit) -> Result<ReadTx, DbError> {
-        let connection = self.pool.acquire().await?;
+        let connection = if permit.holder().is_some() {
+            Reading::Walled(self.begin(permit, "BEGIN READ ONLY").await?)
+        } else {
+            Reading::Plain(self.pool.acquire().await?)
+        };
         Ok(ReadTx { permit: permit.clone(), connection })
     }
 
@@ -218,7 +224,7 @@ impl Db {
     /// The database cannot be reached.
     pub async fn snapshot(&self, permit: &Permit) -> Result<SnapshotTx, DbError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let transaction = self.pool.begin_with(begin).await?;
+        let transaction = self.begin(permit, begin).await?;
         Ok(SnapshotTx { permit: permit.clone(), transaction })
     }
 
@@ -228,9 +234,32 @@ impl Db {
     ///
     /// The database cannot be reached.
     pub async fn write(&self, permit: &Permit) -> Result<WriteTx, DbError> {
-        let transaction = self.pool.begin().await?;
+        let transaction = self.begin(permit, "BEGIN").await?;
         let committed = Arc::clone(&self.committed);
         Ok(WriteTx { permit: permit.clone(), transaction, committed })
+    }
+
+    /// Begins a transaction that tells the database for whom it is, in the same round trip.
+    async fn begin(
+        &self,
+        permit: &Permit,
+        begin: &'static str,
+    ) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
+        let Some(holder) = permit.holder() else { return Ok(self.pool.begin_with(begin).await?) };
+        let actor = holder.actor();
+        let participant = holder.participant;
+        let tokens = permit.scope().tokens();
+        if !tokens.iter().all(|token| is_plain(token)) {
+            return Err(DbError::Refused(sqlx::Error::Configuration(
+                "a scope of odd tokens".into(),
+            )));
+        }
+        let scope = tokens.join(",");
+        let statement = format!(
+            "{begin}; SET LOCAL peshub.actor = '{actor}'; SET LOCAL peshub.participant = '{participant}'; \
+             SET LOCAL peshub.scope = '{{{scope}}}'"
+        );
+        Ok(self.pool.begin_with(sqlx::AssertSqlSafe(statement)).await?)
     }
 
     /// Opens a connection of its own whose every statement is a REPEATABLE READ transaction, for the sequencer.
@@ -310,7 +339,19 @@ impl Db {
 #[derive(Debug)]
 pub struct ReadTx {
     permit: Permit,
-    connection: sqlx::pool::PoolConnection<Postgres>,
+    connection: Reading,
+}
+
+/// The hub reads on a connection as it is; participants within what the database lets them see.
+#[derive(Debug)]
+enum Reading {
+    Plain(sqlx::pool::PoolConnection<Postgres>),
+    Walled(sqlx::Transaction<'static, Postgres>),
+}
+
+/// Returns whether a scope's token can stand in a statement: what it is made of says that it can.
+fn is_plain(token: &str) -> bool {
+    token.chars().all(|letter| letter.is_ascii_alphanumeric() || ":-_.".contains(letter))
 }
 
 impl ReadTx {
@@ -322,7 +363,10 @@ impl ReadTx {
 
     /// Returns the connection, for `store` modules.
     pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        match &mut self.connection {
+            Reading::Plain(connection) => connection,
+            Reading::Walled(transaction) => transaction,
+        }
     }
 }
 

@@ -41,6 +41,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct IdentityFault(Arc<Fault>);
 
 impl IdentityFault {
+    /// Returns why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.0.reason
+    }
+
     /// Returns it as the fault of a call.
     #[must_use]
     pub fn to_fault(&self) -> Fault {

@@ -39,8 +39,10 @@ use crate::platform::local_postgres::cluster::{Cluster, DataDirLock};
 use crate::platform::local_postgres::socket::Socket;
 use crate::platform::local_postgres::watchdog::Watched;
 
-/// The only role of a fresh cluster; it owns everything.
+/// The superuser of a fresh cluster.
 const USER: &str = "peshub";
+/// Who owns the database: an ordinary role.
+const OWNER: &str = "hub";
 
 /// Longest time a start may take, crash recovery included.
 const START_WAIT_DEFAULT: Duration = Duration::from_mins(1);
@@ -89,7 +91,7 @@ impl LocalPostgres {
         let location = Location {
             socket_dir: socket.dir.clone(),
             port: socket.port,
-            user: USER.to_owned(),
+            user: OWNER.to_owned(),
             database: options.database,
             version: binaries.version.clone(),
             data_dir,
@@ -179,7 +181,7 @@ pub struct Location {
     pub socket_dir: PathBuf,
     /// The number in the socket's name: the `port` of a connection. No network port is open.
     pub port: u16,
-    /// The role to connect as; it needs no password and owns everything.
+    /// The role to connect as: it needs no password, owns the database, and is no superuser.
     pub user: String,
     /// The database to connect to.
     pub database: String,
@@ -192,7 +194,7 @@ impl Location {
     #[must_use]
     pub fn url(&self) -> String {
         format!(
-            "postgres://{}@localhost/{}?host={}&port={}",
+            "postgres://{}@localhost/{}?host={}&port={}&options=-c%20peshub.actor%3Dhub",
             socket::percent_encoded(self.user.as_ref()),
             socket::percent_encoded(self.database.as_ref()),
             socket::percent_encoded(self.socket_dir.as_os_str()),

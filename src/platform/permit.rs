@@ -1,8 +1,8 @@
 //! Who may do what: a caller, and the permit that opens a transaction.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids::{ParticipantId, SystemId};
@@ -103,12 +103,56 @@ pub struct Standing {
     pub division_tokens: Vec<String>,
 }
 
+impl Standing {
+    /// Returns what the row-level security of the schema is told of the caller.
+    #[must_use]
+    pub fn actor(&self) -> &'static str {
+        let has = |role| self.roles.contains(&role);
+        if has(Role::SystemAdministrator) || has(Role::SecurityAdministrator) {
+            "administrator"
+        } else if has(Role::Auditor) {
+            "auditor"
+        } else {
+            "participant"
+        }
+    }
+}
+
+/// The signal that a caller is no longer who it was, and why; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Ending(Arc<EndingState>);
+
+#[derive(Debug, Default)]
+struct EndingState {
+    signal: CancellationToken,
+    reason: OnceLock<Reason>,
+}
+
+impl Ending {
+    /// Ends the caller: `CALLER_DISABLED`, `CERTIFICATE_REVOKED` or `TOKEN_EXPIRED`. The first reason counts.
+    pub fn end(&self, reason: Reason) {
+        self.0.reason.get_or_init(|| reason);
+        self.0.signal.cancel();
+    }
+
+    /// Returns why it has ended; `None` while it has not.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.0.reason.get().copied()
+    }
+
+    /// Waits for the end.
+    pub fn ended(&self) -> WaitForCancellationFutureOwned {
+        self.0.signal.clone().cancelled_owned()
+    }
+}
+
 /// An authenticated system of a participant.
 #[derive(Clone, Debug)]
 pub struct Caller {
     standing: Arc<Standing>,
     scope: Scope,
-    ended: CancellationToken,
+    ending: Ending,
 }
 
 impl Caller {
@@ -117,7 +161,7 @@ impl Caller {
     pub fn new(standing: Standing) -> Self {
         let divisions = standing.division_tokens.iter().map(|token| division_facet(token));
         let scope = divisions.chain([owner_facet(standing.participant)]).collect();
-        Self { standing: Arc::new(standing), scope: Scope(scope), ended: CancellationToken::new() }
+        Self { standing: Arc::new(standing), scope: Scope(scope), ending: Ending::default() }
     }
 
     /// Returns its participant's id.
@@ -146,8 +190,8 @@ impl Caller {
 
     /// Returns the signal that the caller is no longer who it was: locked out, revoked, or its token's time is over.
     #[must_use]
-    pub const fn ended(&self) -> &CancellationToken {
-        &self.ended
+    pub const fn ending(&self) -> &Ending {
+        &self.ending
     }
 
     /// Returns the permit for an action.

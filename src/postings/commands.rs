@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use prost::Message;
 
 use crate::kernel::fault::Fault;
-use crate::kernel::ids::{LaneId, Position, Revision};
+use crate::kernel::ids::{LaneId, Revision};
 use crate::pb::peshub::postings::v1 as pb;
 use crate::platform::db::{Record, WriteTx};
 use crate::platform::feed::cursor::Cursor;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
+use crate::platform::mutation::{RequestKey, once};
 use crate::platform::permit::Permit;
-use crate::platform::replay::{self, Known};
 use crate::postings::domain::{BYTES_PER_BATCH_MAX, CHANGES_PER_BATCH_MAX, State};
 use crate::postings::error::PostingError;
 use crate::postings::facets;
@@ -69,11 +68,17 @@ pub async fn upsert(
         let acknowledgement = prepared.acknowledgement(committer.now());
         return Ok(pb::BatchAcknowledgement { validate_only: true, ..acknowledgement });
     }
-    let lane = store::take_lane(tx.connection(), batch.source.id, UNARY_LANE, None).await?.id;
     drop(tx);
+    let lane = unary_lane(committer, &batch.source).await?;
     let prepared = committer.prepare(permit, batch).await?;
     let done = committer.commit_once(permit, lane, prepared, &unary.request_id).await?;
     settle(tail, done).await
+}
+
+/// Returns the lane of what comes without a stream. The source is the caller's; its lanes are the hub's to make.
+async fn unary_lane(committer: &Committer, source: &Source) -> Result<LaneId, PostingError> {
+    let mut tx = committer.db().read(&Permit::of_hub()).await?;
+    Ok(store::take_lane(tx.connection(), source.id, UNARY_LANE, None).await?.id)
 }
 
 async fn settle(
@@ -94,36 +99,35 @@ pub async fn resolve_held(
     tail: &Tail,
     permit: &Permit,
     request: pb::ResolveHeldClosesRequest,
-) -> Result<pb::ResolveHeldClosesResponse, PostingError> {
+) -> Result<pb::ResolveHeldClosesResponse, Fault> {
     let now = committer.now();
-    let mut read = committer.db().read(permit).await?;
+    let key = RequestKey::new(&request.request_id, &request)?;
+    let db = committer.db();
+    let mut read = db.read(permit).await?;
     let source = store::source(&mut read, &request.source).await?;
-    let lane = store::take_lane(read.connection(), source.id, UNARY_LANE, None).await?.id;
     drop(read);
-    let digest = wire::body_sha256([&Bytes::from(request.encode_to_vec())]);
+    let lane = unary_lane(committer, &source).await?;
     let release = request.resolution == i32::from(pb::HeldCloseResolution::Release);
-    let mut tx = committer.db().write(permit).await?;
-    match replay::look_up(&mut tx, &request.request_id, &digest).await? {
-        Known::New => {}
-        Known::Answered(stored) => {
-            drop(tx);
-            return positioned(tail, release, decoded(&stored)?).await;
-        }
-        Known::Reused => return Err(PostingError::Invalid(replay::reused())),
-    }
-    let taken = held::take_all(&mut tx, source.id).await?;
+    let response = once(db, permit, &key, now, |tx| {
+        Box::pin(async move { Ok(resolve(tx, (&source, lane), release, now).await?) })
+    });
+    positioned(tail, release, response.await?).await
+}
+
+async fn resolve(
+    tx: &mut WriteTx,
+    (source, lane): (&Source, LaneId),
+    release: bool,
+    now: time::OffsetDateTime,
+) -> Result<(pb::ResolveHeldClosesResponse, Record), PostingError> {
+    let taken = held::take_all(tx, source.id).await?;
     let resolved =
-        if release { close_all(&mut tx, &source, lane, &taken, now).await? } else { taken.len() };
-    let response = pb::ResolveHeldClosesResponse {
-        resolved: i64::try_from(resolved).unwrap_or(i64::MAX),
-        position: 0,
-    };
-    let answer = response.encode_to_vec();
-    replay::store(&mut tx, &request.request_id, &digest, &answer, now).await?;
+        if release { close_all(tx, source, lane, &taken, now).await? } else { taken.len() };
     let event = if release { "closes.released" } else { "closes.discarded" };
     let subject = format!("sources/{}: {resolved} closes", source.name);
-    tx.commit(Record::new(now, subject, event)).await?;
-    positioned(tail, release, response).await
+    let resolved = i64::try_from(resolved).unwrap_or(i64::MAX);
+    let response = pb::ResolveHeldClosesResponse { resolved, position: 0 };
+    Ok((response, Record::new(now, subject, event)))
 }
 
 /// Returns an answer with a position at or after what it released; told anew whenever the answer is given.
@@ -131,7 +135,7 @@ async fn positioned(
     tail: &Tail,
     release: bool,
     response: pb::ResolveHeldClosesResponse,
-) -> Result<pb::ResolveHeldClosesResponse, PostingError> {
+) -> Result<pb::ResolveHeldClosesResponse, Fault> {
     let moved = release && response.resolved > 0;
     let position = if moved { tail.settled(POSITION_WAIT).await } else { None };
     let position = position.map_or(0, |position| position.0);
@@ -164,6 +168,7 @@ async fn close_all(
         at: now,
         opened: 0,
         closed: i64::try_from(rows.len()).unwrap_or(i64::MAX),
+        records: 0,
     };
     store::finish(tx, &finish).await?;
     Ok(rows.len())
@@ -203,26 +208,15 @@ fn closed_row(source: &Source, open: Open, held: &Held, now: time::OffsetDateTim
 ///
 /// The database fails.
 pub async fn acknowledge_watch(
-    committer: &Committer,
-    permit: &Permit,
+    tx: &mut WriteTx,
     consumer: &str,
     cursor: Cursor,
-) -> Result<Position, PostingError> {
-    let now = committer.now();
-    let participant = permit.participant().ok_or(PostingError::NotFound)?;
-    let mut tx = committer.db().write(permit).await?;
+    now: time::OffsetDateTime,
+) -> Result<(pb::AcknowledgeWatchResponse, Record), PostingError> {
+    let participant = tx.permit().participant().ok_or(PostingError::Corrupt { what: "caller" })?;
     let position =
         feed::advance_consumer(tx.connection(), participant, consumer, cursor, now).await?;
     let subject = format!("consumers/{consumer}: position {position}");
-    tx.commit(Record::new(now, subject, "watch.acknowledged")).await?;
-    Ok(position)
-}
-
-/// Reads an answer that was stored for a request id.
-///
-/// # Errors
-///
-/// It cannot be read.
-pub fn decoded<M: Message + Default>(stored: &[u8]) -> Result<M, PostingError> {
-    M::decode(stored).map_err(|error| PostingError::Invalid(Fault::internal(error)))
+    let response = pb::AcknowledgeWatchResponse { position: position.0 };
+    Ok((response, Record::new(now, subject, "watch.acknowledged")))
 }

@@ -16,6 +16,8 @@ use crate::pb::peshub::postings::v1 as pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingService;
 use crate::platform::action::Action;
+use crate::platform::mutation::{self, RequestKey, once};
+use crate::platform::serve::Draining;
 use crate::platform::tasks::Tasks;
 use crate::platform::{rpc, status};
 use crate::postings::commands::{self, UnaryBatch};
@@ -29,8 +31,6 @@ use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::{Watches, Wish};
 use crate::postings::wire;
 
-/// Longest `request_id`, in characters.
-const REQUEST_ID_CHARS_MAX: usize = 64;
 /// Postings a page when the request does not say.
 const PAGE_SIZE: i64 = 100;
 /// Seconds between two bookmarks when the request does not say.
@@ -57,7 +57,9 @@ fn outgoing<T: Send + 'static>(
     receiver: tokio::sync::mpsc::Receiver<Result<T, Fault>>,
 ) -> Response<Stream<T>> {
     let stream = ReceiverStream::new(receiver);
-    Response::new(Box::pin(stream.map(|item| item.map_err(|fault| status::of_fault(&fault)))))
+    let span = tracing::Span::current();
+    let failed = move |fault: Fault| span.in_scope(|| status::of_fault(&fault));
+    Response::new(Box::pin(stream.map(move |item| item.map_err(&failed))))
 }
 
 #[tonic::async_trait]
@@ -70,10 +72,10 @@ impl PostingService for PostingGrpc {
         request: Request<Streaming<raw::SyncPostingsRequest>>,
     ) -> Result<Response<Self::SyncPostingsStream>, Status> {
         let (_, extensions, incoming) = request.into_parts();
-        let (caller, permit) = rpc::admit(&extensions, Action::SyncPostings)
+        let (_, permit) = rpc::admit(&extensions, Action::SyncPostings)
             .map_err(|fault| status::of_fault(&fault))?;
-        let _in_span = rpc::span(Action::SyncPostings, &caller).entered();
-        Ok(outgoing(self.streams.serve(permit, incoming)))
+        let draining = Draining::of(&extensions, &self.tasks);
+        Ok(outgoing(self.streams.serve(permit, incoming, draining)))
     }
 
     async fn batch_upsert_postings(
@@ -99,9 +101,9 @@ impl PostingService for PostingGrpc {
             let key = match request.posting {
                 Some(pb::get_posting_request::Posting::Key(key)) => external(key),
                 Some(pb::get_posting_request::Posting::Name(name)) => {
-                    Key::Id(wire::id_of_name(&name).ok_or(PostingError::NotFound)?)
+                    wire::id_of_name(&name).map(Key::Id).ok_or(PostingError::NotFound { name })?
                 }
-                None => return Err(PostingError::NotFound.into()),
+                None => return Err(PostingError::NotFound { name: String::new() }.into()),
             };
             Ok(raw::GetPostingResponse { record: queries::posting(&db, &permit, &key).await? })
         })
@@ -152,7 +154,7 @@ impl PostingService for PostingGrpc {
     ) -> Result<Response<Self::WatchPostingsStream>, Status> {
         let (_, extensions, request) = request.into_parts();
         let serve = async {
-            let (caller, permit) = rpc::admit(&extensions, Action::WatchPostings)?;
+            let (_, permit) = rpc::admit(&extensions, Action::WatchPostings)?;
             let violations = fields::check(&request);
             if !violations.is_empty() {
                 return Err(Fault::fields(violations));
@@ -162,8 +164,9 @@ impl PostingService for PostingGrpc {
             let start = queries::watch_start(db, &permit, &self.watches, &request).await?;
             let seconds = u64::try_from(request.bookmark_seconds).unwrap_or(0);
             let seconds = if seconds == 0 { BOOKMARK_SECONDS } else { seconds };
-            let wish = Wish { filter, start, bookmarks_every: Duration::from_secs(seconds) };
-            let _in_span = rpc::span(Action::WatchPostings, &caller).entered();
+            let bookmarks_every = Duration::from_secs(seconds);
+            let draining = Draining::of(&extensions, &self.tasks);
+            let wish = Wish { filter, start, bookmarks_every, draining };
             Ok(outgoing(self.watches.serve(permit, wish)))
         };
         serve.await.map_err(|fault: Fault| status::of_fault(&fault))
@@ -177,10 +180,14 @@ impl PostingService for PostingGrpc {
         let action = Action::AcknowledgeWatch;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let cursor = watches.open_cursor(&request.cursor)?;
-            let consumer = &request.consumer;
-            let position =
-                commands::acknowledge_watch(&committer, &permit, consumer, cursor).await?;
-            Ok(pb::AcknowledgeWatchResponse { position: position.0 })
+            let (now, key) = (committer.now(), RequestKey::new(&request.request_id, &request)?);
+            once(committer.db(), &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let consumer = &request.consumer;
+                    Ok(commands::acknowledge_watch(tx, consumer, cursor, now).await?)
+                })
+            })
+            .await
         })
         .await
     }
@@ -228,7 +235,7 @@ impl PostingService for PostingGrpc {
         let (committer, tail) = (self.committer.clone(), self.streams.tail.clone());
         let action = Action::ResolveHeldCloses;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
-            Ok(commands::resolve_held(&committer, &tail, &permit, request).await?)
+            commands::resolve_held(&committer, &tail, &permit, request).await
         })
         .await
     }
@@ -248,13 +255,7 @@ impl fields::Check for raw::BatchUpsertPostingsRequest {
 }
 
 fn unary_batch(request: raw::BatchUpsertPostingsRequest) -> Result<UnaryBatch, PostingError> {
-    let id = &request.request_id;
-    let printable = id.chars().all(|letter| letter.is_ascii_graphic());
-    if id.len() > REQUEST_ID_CHARS_MAX || !printable {
-        let expected = "at most 64 printable ASCII characters";
-        let violation = wire::violation("request_id", Rule::BadFormat, expected, id);
-        return Err(PostingError::Invalid(Fault::fields(vec![violation])));
-    }
+    mutation::sound_id(&request.request_id).map_err(PostingError::Invalid)?;
     if request.changes.is_empty() {
         let expected = format!("1 to {CHANGES_PER_BATCH_MAX} changes");
         let violation = wire::violation("changes", Rule::TooShort, &expected, "");

@@ -21,10 +21,13 @@
 
 mod errors;
 mod feed;
+mod hostile;
 mod house;
 mod identity;
 mod kill;
+mod limits;
 mod local;
+mod once;
 mod permissions;
 mod postings;
 mod program;
@@ -33,3 +36,4 @@ mod raw;
 mod refusals;
 mod rules;
 mod support;
+mod wall;

@@ -8,9 +8,15 @@ use peshub::client::connect::{ClientIdentity, Connection, Options};
 use peshub::client::error::Refusal;
 use peshub::dev::BUREAUS;
 use peshub::kernel::clock::{Clock as _, SystemClock};
+use peshub::participants::wire::usual_roles;
+use peshub::pb;
+use peshub::pb::peshub::common::v1::{QuotaClass, Role};
 use peshub::pb::peshub::participants::v1::{
-    CreateSourceRequest, GetCallerRequest, ListParticipantsRequest, ListSourcesRequest,
-    Participant, ParticipantKind, RegisterParticipantRequest,
+    AddIdentityRequest, CreateSourceRequest, DisableParticipantRequest, EnableParticipantRequest,
+    GetCallerRequest, GetParticipantRequest, GrantRolesRequest, IssueTokenRequest,
+    ListParticipantsRequest, ListSourcesRequest, Participant, ParticipantKind, Quota,
+    RegisterParticipantRequest, RegisterSystemRequest, RemoveIdentityRequest, RevokeTokenRequest,
+    SetQuotaRequest, UpdateParticipantRequest, WithdrawRolesRequest,
 };
 use peshub::pb::peshub::postings::v1::get_posting_request::Posting as Named;
 use peshub::pb::peshub::postings::v1::sync_postings_request::Message as Question;
@@ -19,9 +25,11 @@ use peshub::pb::peshub::postings::v1::{
     GetPostingRequest, ListHeldClosesRequest, ListPostingsRequest, PostingEvent, PostingKey,
     ResolveHeldClosesRequest, SyncPostingsRequest, WatchPostingsRequest, WorkMode,
 };
+use peshub::platform::permit;
 use peshub::platform::pki::{DevelopmentCa, Identity, participant_uri};
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
+use prost_types::FieldMask;
 use tonic::Code;
 
 use crate::raw::call;
@@ -32,6 +40,8 @@ use crate::support::{Postings, TestHub, story, within};
 
 const NORTH: &str = "platform-north";
 const SOUTH: &str = "platform-south";
+/// Whom administrators decide on.
+const EAST: &str = "platform-east";
 
 /// The posting that every call of the matrix is about; it is of the north platform, in Shenzhen.
 const EXTERNAL_ID: &str = "m1";
@@ -41,7 +51,7 @@ fn key(source: &str, external_id: &str) -> PostingKey {
 }
 
 /// A sound request about what belongs to the north platform; `who` keeps those apart that make something new.
-fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
+pub(crate) fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
     let source = NORTH.to_owned();
     let request_id = format!("matrix-{who}");
     match method {
@@ -94,7 +104,90 @@ fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
         "ResolveHeldCloses" => {
             ResolveHeldClosesRequest { source, resolution: 2, request_id }.encode_to_vec()
         }
+        "UpdateParticipant" => UpdateParticipantRequest {
+            participant: EAST.to_owned(),
+            display_name: "East".to_owned(),
+            update_mask: Some(FieldMask { paths: vec!["display_name".to_owned()] }),
+            request_id,
+            ..UpdateParticipantRequest::default()
+        }
+        .encode_to_vec(),
+        "RegisterSystem" => RegisterSystemRequest {
+            participant: EAST.to_owned(),
+            system: format!("matrix-{who}"),
+            environment: 0,
+            request_id,
+        }
+        .encode_to_vec(),
+        "GetParticipant" => GetParticipantRequest { participant: EAST.to_owned() }.encode_to_vec(),
+        "AddIdentity" => AddIdentityRequest {
+            participant: EAST.to_owned(),
+            system: "main".to_owned(),
+            identity: Some(identity(who)),
+            request_id,
+        }
+        .encode_to_vec(),
+        "RemoveIdentity" => RemoveIdentityRequest {
+            participant: EAST.to_owned(),
+            system: "main".to_owned(),
+            identity: Some(identity(who)),
+            request_id,
+        }
+        .encode_to_vec(),
+        "IssueToken" => IssueTokenRequest {
+            participant: EAST.to_owned(),
+            system: "main".to_owned(),
+            valid_days: 1,
+            request_id,
+        }
+        .encode_to_vec(),
+        "RevokeToken" => RevokeTokenRequest {
+            participant: EAST.to_owned(),
+            system: "main".to_owned(),
+            token_id: "0123456789abcdef".to_owned(),
+            request_id,
+        }
+        .encode_to_vec(),
+        "GrantRoles" => GrantRolesRequest {
+            participant: EAST.to_owned(),
+            system: "main".to_owned(),
+            roles: vec![Role::PostingReader.into()],
+            request_id,
+        }
+        .encode_to_vec(),
+        "WithdrawRoles" => WithdrawRolesRequest {
+            participant: EAST.to_owned(),
+            system: "main".to_owned(),
+            roles: vec![Role::PostingReader.into()],
+            request_id,
+        }
+        .encode_to_vec(),
+        "SetQuota" => SetQuotaRequest {
+            participant: EAST.to_owned(),
+            quota: Some(Quota { quota: QuotaClass::Read.into(), most: Some(1_000) }),
+            request_id,
+        }
+        .encode_to_vec(),
+        "DisableParticipant" => DisableParticipantRequest {
+            participant: EAST.to_owned(),
+            system: String::new(),
+            request_id,
+        }
+        .encode_to_vec(),
+        "EnableParticipant" => EnableParticipantRequest {
+            participant: EAST.to_owned(),
+            system: String::new(),
+            request_id,
+        }
+        .encode_to_vec(),
         other => panic!("{other} is new: say here what a sound request of it is"),
+    }
+}
+
+fn identity(who: usize) -> pb::peshub::participants::v1::Identity {
+    pb::peshub::participants::v1::Identity {
+        subject: format!("spiffe://matrix/{who}"),
+        ..Default::default()
     }
 }
 
@@ -147,6 +240,22 @@ async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
     let mut operator = hub.connect("operator").await.participants();
     let answer = operator.register_participant(request).await.unwrap().into_inner();
     assert_eq!(answer.participant.unwrap().name, name);
+    let usual = usual_roles(match kind {
+        ParticipantKind::Platform => permit::ParticipantKind::Platform,
+        ParticipantKind::Bureau => permit::ParticipantKind::Bureau,
+        _ => permit::ParticipantKind::Issuer,
+    });
+    let roles: Vec<i32> = usual.iter().map(|role| i32::from(*role)).collect();
+    if !roles.is_empty() {
+        let mut security = hub.connect("security").await.participants();
+        let request = GrantRolesRequest {
+            participant: name.to_owned(),
+            system: "main".to_owned(),
+            roles,
+            ..GrantRolesRequest::default()
+        };
+        security.grant_roles(request).await.unwrap();
+    }
     answer.token
 }
 
@@ -161,6 +270,14 @@ async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) {
     assert_eq!(answer.acknowledgement.unwrap().created as usize, postings.len());
 }
 
+/// Makes the posting that the calls are about; returns a cursor after it.
+pub(crate) async fn furnish(hub: &TestHub) -> bytes::Bytes {
+    send(&mut hub.postings(NORTH).await, NORTH, &[(EXTERNAL_ID, "440305")]).await;
+    let client = hub.postings(NORTH).await;
+    let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
+    watcher.snapshot().await.1.cursor
+}
+
 /// The columns of the matrix.
 async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
     let issuer = register(hub, "issuer", ParticipantKind::Issuer).await;
@@ -170,6 +287,8 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
         ("unknown token", open(&bare(hub, Some("not-a-token"))).await),
         ("issuer", open(&bare(hub, Some(&issuer))).await),
         ("operator", hub.connect("operator").await),
+        ("security", hub.connect("security").await),
+        ("auditor", hub.connect("auditor").await),
         ("owner", hub.connect(NORTH).await),
         ("other platform", hub.connect(SOUTH).await),
         ("bureau of the place", hub.connect("bureau-shenzhen").await),
@@ -181,10 +300,7 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
 fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
     story(async |world| {
         let hub = world.hub().await;
-        send(&mut hub.postings(NORTH).await, NORTH, &[(EXTERNAL_ID, "440305")]).await;
-        let client = hub.postings(NORTH).await;
-        let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
-        let cursor = watcher.snapshot().await.1.cursor;
+        let cursor = furnish(&hub).await;
         let callers = callers(&hub).await;
         let pool = DescriptorPool::decode(peshub::pb::DESCRIPTORS).unwrap();
         let mut matrix = String::new();
@@ -204,99 +320,49 @@ fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
                 }
             }
         }
-        insta::assert_snapshot!(matrix, @r"
-        GetCaller
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: issuer, operator, owner, other platform, bureau of the place, bureau elsewhere
-          TOKEN_INVALID: unknown token
-        RegisterParticipant
-          ACTION_NOT_GRANTED: issuer, owner, other platform, bureau of the place, bureau elsewhere
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: operator
-          TOKEN_INVALID: unknown token
-        ListParticipants
-          ACTION_NOT_GRANTED: issuer, owner, other platform, bureau of the place, bureau elsewhere
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: operator
-          TOKEN_INVALID: unknown token
-        CreateSource
-          ACTION_NOT_GRANTED: issuer, operator
-          ALREADY_EXISTS: other platform, bureau of the place, bureau elsewhere
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: owner
-          TOKEN_INVALID: unknown token
-        ListSources
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK 0: bureau of the place, bureau elsewhere
-          OK 1: owner, other platform
-          TOKEN_INVALID: unknown token
-        SyncPostings
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: owner
-          SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere
-          TOKEN_INVALID: unknown token
-        BatchUpsertPostings
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: owner
-          SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere
-          TOKEN_INVALID: unknown token
-        GetPosting
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: owner, bureau of the place
-          POSTING_NOT_FOUND: other platform, bureau elsewhere
-          TOKEN_INVALID: unknown token
-        BatchGetPostings
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK 0: other platform, bureau elsewhere
-          OK 1: owner, bureau of the place
-          TOKEN_INVALID: unknown token
-        ListPostings
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK 0: other platform, bureau elsewhere
-          OK 1: owner, bureau of the place
-          TOKEN_INVALID: unknown token
-        WatchPostings
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK 0: other platform, bureau elsewhere
-          OK 1: owner, bureau of the place
-          TOKEN_INVALID: unknown token
-        AcknowledgeWatch
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: owner, other platform, bureau of the place, bureau elsewhere
-          TOKEN_INVALID: unknown token
-        ListHeldCloses
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: owner
-          SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere
-          TOKEN_INVALID: unknown token
-        ResolveHeldCloses
-          ACTION_NOT_GRANTED: issuer, operator
-          CALLER_UNKNOWN: nobody, unknown certificate
-          OK: owner
-          SOURCE_NOT_FOUND: other platform, bureau of the place, bureau elsewhere
-          TOKEN_INVALID: unknown token
-        ");
+        // INSTA_UPDATE=always writes tests/it/snapshots anew.
+        insta::assert_snapshot!("matrix", matrix);
     });
 }
 
 /// Holds what a caller is told it may call against what came of calling it.
 async fn grants(connection: &Connection, service: &str, method: &str, told: &str) {
+    let name = format!("{service}/{method}");
+    let roles = roles_of(&name);
     let answer = connection.participants().get_caller(GetCallerRequest {}).await;
-    let Ok(answer) = answer else {
-        return assert!(["CALLER_UNKNOWN", "TOKEN_INVALID"].contains(&told), "{told}");
-    };
-    let granted: BTreeSet<String> = answer.into_inner().granted_methods.into_iter().collect();
-    let may = granted.contains(&format!("{service}/{method}"));
-    assert_eq!(may, told != "ACTION_NOT_GRANTED", "{method}: {told}");
+    let unknown = ["CALLER_UNKNOWN", "TOKEN_INVALID"];
+    let Ok(answer) = answer else { return assert!(unknown.contains(&told), "{name}: {told}") };
+    let answer = answer.into_inner();
+    assert!(!unknown.contains(&told), "{name}: {told}");
+    let granted: BTreeSet<String> = answer.granted_methods.into_iter().collect();
+    let may = granted.contains(&name);
+    assert_eq!(may, told != "ACTION_NOT_GRANTED", "{name}: {told}");
+    let by_contract = roles.is_empty() || answer.roles.iter().any(|role| roles.contains(role));
+    assert_eq!(may, by_contract, "{name}: {told}");
+}
+
+/// The roles that the contract asks for, read from the published descriptors; none for everyone.
+fn roles_of(name: &str) -> Vec<i32> {
+    let pool = DescriptorPool::decode(peshub::pb::DESCRIPTORS).unwrap();
+    let option = pool.get_extension_by_name("peshub.common.v1.access").unwrap();
+    let (service, method) = name.split_once('/').unwrap();
+    let service = pool.get_service_by_name(service).unwrap();
+    let method = service.methods().find(|it| it.name() == method).unwrap();
+    let options = method.options();
+    assert!(options.has_extension(&option), "{name}");
+    let access = options.get_extension(&option);
+    let access = access.as_message().unwrap();
+    let roles: Vec<i32> = access
+        .get_field_by_name("roles")
+        .unwrap()
+        .as_list()
+        .unwrap()
+        .iter()
+        .map(|role| role.as_enum_number().unwrap())
+        .collect();
+    let everyone = access.get_field_by_name("everyone").unwrap().as_bool().unwrap();
+    assert_eq!(everyone, roles.is_empty(), "{name}");
+    roles
 }
 
 /// What somebody sees, by every way there is; all of them must tell the same.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::kernel::fault::Reason;
 use crate::platform::identity::IdentityFault;
 use crate::platform::identity::directory::Proof;
 use crate::platform::identity::signed::Claims;
@@ -138,5 +139,6 @@ fn end(caller: &Caller, fault: Option<&IdentityFault>) {
         }
         None => tracing::info!("{name} ({system}) may do other things now, its streams end"),
     }
-    caller.ended().cancel();
+    // Whoever may do other things now is told to come again, and then finds out.
+    caller.ending().end(fault.map_or(Reason::ShuttingDown, IdentityFault::reason));
 }

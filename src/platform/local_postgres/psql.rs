@@ -7,14 +7,18 @@ use tokio::io::AsyncWriteExt;
 use crate::platform::local_postgres::account::ServerUser;
 use crate::platform::local_postgres::binaries::Binaries;
 use crate::platform::local_postgres::socket::Socket;
-use crate::platform::local_postgres::{LocalPostgresError, USER};
+use crate::platform::local_postgres::{LocalPostgresError, OWNER, USER};
 
 /// The exit code of a `psql` that could not connect.
 const NOT_CONNECTED: i32 = 2;
 
-/// `psql` puts the name in as a literal and runs what the query returns: one statement or none.
+/// `psql` puts the names in as literals and runs what each query returns: one statement or none. The database belongs to an
+/// ordinary role, for which row-level security holds.
 const MAKE_DATABASE: &str = "\
-SELECT format('CREATE DATABASE %I', :'database')
+SELECT format('CREATE ROLE %I LOGIN CREATEDB', :'owner')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner')
+\\gexec
+SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'owner')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \\gexec
 ";
@@ -42,7 +46,7 @@ pub(crate) async fn make_database(
     let mut running = user
         .command(&psql)
         .args(["--no-psqlrc", "--quiet", "--no-password", "--set", "ON_ERROR_STOP=1"])
-        .args(["--set", &format!("database={database}")])
+        .args(["--set", &format!("database={database}"), "--set", &format!("owner={OWNER}")])
         .arg("--host")
         .arg(&socket.dir)
         .args(["--port", &socket.port.to_string()])

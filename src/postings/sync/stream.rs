@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -68,6 +69,7 @@ impl SyncStreams {
         &self,
         permit: Permit,
         incoming: Streaming<raw::SyncPostingsRequest>,
+        draining: CancellationToken,
     ) -> mpsc::Receiver<Outgoing> {
         let (answers, receiver) = mpsc::channel(CREDITS + 1);
         let streams = self.clone();
@@ -75,7 +77,9 @@ impl SyncStreams {
         drop(
             self.tasks.spawn(
                 async move {
-                    if let Err(error) = streams.read(permit, incoming, answers.clone()).await {
+                    if let Err(error) =
+                        streams.read(permit, (incoming, draining), answers.clone()).await
+                    {
                         // Nobody listens any more when this fails.
                         answers.send(Err(error.into())).await.unwrap_or_default();
                     }
@@ -90,7 +94,7 @@ impl SyncStreams {
     async fn read(
         &self,
         permit: Permit,
-        mut incoming: Streaming<raw::SyncPostingsRequest>,
+        (mut incoming, draining): (Streaming<raw::SyncPostingsRequest>, CancellationToken),
         answers: mpsc::Sender<Outgoing>,
     ) -> Result<(), PostingError> {
         let Some(opened) = self.open(permit, &mut incoming, &answers).await? else { return Ok(()) };
@@ -110,6 +114,7 @@ impl SyncStreams {
             async move { streams.acknowledge(committed, outgoing, validate_only).await };
         let acknowledging = self.tasks.spawn(acknowledging.in_current_span());
 
+        let mut incoming = (incoming, draining);
         let reading = self.read_batches(&opened, &mut incoming, to_commit, (&answers, &done)).await;
         // Everything that was read is committed and acknowledged before the stream ends, whatever ends it.
         let committing = committing.await?;
@@ -140,11 +145,13 @@ impl SyncStreams {
             (None, last.unwrap_or(0))
         } else {
             let holder = Uuid::from_bytes(random());
+            drop(tx);
+            // The source is the caller's; its lanes are the hub's to make.
+            let mut tx = db.read(&Permit::of_hub()).await?;
             let taken =
                 store::take_lane(tx.connection(), source.id, &open.lane, Some(holder)).await?;
             (Some((taken.id, holder)), taken.last_batch_id)
         };
-        drop(tx);
         let message = pb::sync_postings_response::Message::Opened(pb::SyncOpened {
             last_batch_id,
             credits: i32::try_from(CREDITS).unwrap_or(1),
@@ -159,14 +166,13 @@ impl SyncStreams {
     async fn read_batches(
         &self,
         opened: &Opened,
-        incoming: &mut Streaming<raw::SyncPostingsRequest>,
+        (incoming, draining): &mut (Streaming<raw::SyncPostingsRequest>, CancellationToken),
         to_commit: mpsc::Sender<InTurn>,
         (answers, done): (&mpsc::Sender<Outgoing>, &AtomicU64),
     ) -> Result<(), PostingError> {
-        let stopping = self.tasks.stopping();
         loop {
             let message = tokio::select! {
-                () = stopping.cancelled() => return Err(PostingError::ShuttingDown),
+                () = draining.cancelled() => return Err(PostingError::ShuttingDown),
                 () = answers.closed() => return Ok(()),
                 // The second stage has failed and says why.
                 () = to_commit.closed() => return Ok(()),

@@ -237,7 +237,7 @@ fn files_behind_links_are_changed_as_kubernetes_changes_them() {
         };
         place("..1", ca.certificate());
         std::os::unix::fs::symlink("..data/ca.pem", domain.join("ca.pem")).unwrap();
-        let hub = world.hub_believing(Some(&dir)).await;
+        let hub = world.hub_believing(&dir).await;
         let office = Office { dir, hub };
         let new = authority(TRUST_DOMAIN);
         let after = issue(&new, &client(&new, &[&name(NORTH)]));

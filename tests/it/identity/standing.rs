@@ -89,7 +89,7 @@ async fn run(world: &World, statement: &'static str) {
 /// Waits until a caller is told that it does not stand any more.
 async fn ended(caller: &Caller) {
     let begun = std::time::Instant::now();
-    within("the end of a caller's standing", caller.ended().cancelled()).await;
+    within("the end of a caller's standing", caller.ending().ended()).await;
     eprintln!("{} ended after {:?}", caller.name(), begun.elapsed());
 }
 
@@ -133,7 +133,10 @@ fn who_does_not_stand_any_more_is_told_while_its_streams_are_open() {
             WHERE r.system_id = s.system_id AND p.participant_id = s.participant_id AND p.name = 'platform-north'").await;
         ended(&caller).await;
         let caller = until("the caller", async || {
-            door.ask(Some(&north.identity), None).await.ok().filter(|it| !it.ended().is_cancelled())
+            door.ask(Some(&north.identity), None)
+                .await
+                .ok()
+                .filter(|it| it.ending().reason().is_none())
         })
         .await;
         assert_eq!(caller.standing().roles, []);
@@ -156,8 +159,8 @@ fn who_does_not_stand_any_more_is_told_while_its_streams_are_open() {
         ended(&caller).await;
         let refused = door.ask(Some(&north.identity), None).await.unwrap_err();
         assert_eq!(refused, Reason::CertificateRevoked);
-        assert!(!with_other.ended().is_cancelled());
-        assert!(!bystander.ended().is_cancelled(), "whom nothing was done to goes on");
+        assert!(with_other.ending().reason().is_none());
+        assert!(bystander.ending().reason().is_none(), "whom nothing was done to goes on");
         door.close().await;
     });
 }
@@ -179,7 +182,7 @@ fn a_token_of_the_hub_counts_until_its_time_is_over_or_it_is_taken_away() {
         assert_eq!(door.ask(None, Some("other")).await.unwrap_err(), Reason::TokenInvalid);
         ended(&short).await;
         assert_eq!(door.ask(None, Some("short")).await.unwrap_err(), Reason::TokenExpired);
-        assert!(!long.ended().is_cancelled());
+        assert!(long.ending().reason().is_none());
         run(world, "DELETE FROM system_token").await;
         ended(&long).await;
         assert_eq!(door.ask(None, Some("long")).await.unwrap_err(), Reason::TokenInvalid);

@@ -74,7 +74,7 @@ async fn start() -> (LocalPostgres, PgConnectOptions) {
     hub.hub.stop().await;
     let mut connection = PgConnection::connect_with(&options).await.expect("the template");
     // What must differ between two hubs is made anew by each.
-    sqlx::raw_sql("DELETE FROM hub_secret; DELETE FROM audit;")
+    sqlx::raw_sql("DELETE FROM hub_secret; TRUNCATE audit, audit_pending CASCADE;")
         .execute(&mut connection)
         .await
         .expect("an empty template");
