@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{Request, Response};
+use peshub::client::connect::Connection;
 use peshub::kernel::clock::SystemClock;
 use peshub::kernel::fault::Reason;
 use peshub::platform::db::Db;
@@ -16,9 +17,13 @@ use peshub::platform::tls::Peer;
 use peshub::platform::trust::SharedTrust;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tonic::Code;
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::identity::office::{Office, client, list, name, now};
+use crate::identity::office::{Neighbours, Office, client, list, name, now};
+use crate::support::postings::in_any_state;
+use crate::support::sync::SyncStream;
+use crate::support::watch::{Watcher, watching};
 use crate::support::{World, story, until, within};
 
 /// The layer that finds out who calls, by itself.
@@ -209,5 +214,49 @@ fn a_system_is_known_only_where_and_when_it_is_registered_for() {
         until("the begin", async || door.ask(Some(&north), None).await.ok()).await;
         door.close().await;
         assert!(now().year() > 2_000);
+    });
+}
+
+/// Connects with a certificate and opens a watch.
+async fn watch(office: &Office, identity: &Identity) -> Watcher {
+    let connection = Connection::open(&office.options(Some(identity))).await.unwrap();
+    let mut watcher =
+        Watcher::start(&connection.postings(), watching(in_any_state())).await.unwrap();
+    watcher.snapshot().await;
+    watcher
+}
+
+#[test]
+fn open_streams_end_with_the_reason() {
+    story(async |world| {
+        let office = Office::open(world).await;
+        let mut neighbours = Neighbours::of(&office.hub).await;
+        let ca = world.ca.authority();
+        let [zhejiang, hangzhou, north] = ["bureau-zhejiang", "bureau-hangzhou", "platform-north"]
+            .map(|who| ca.issue(&client(ca, &[&name(who)])).unwrap());
+        let mut revoked = watch(&office, &zhejiang.identity).await;
+        let mut disabled = watch(&office, &hangzhou.identity).await;
+        let connection = Connection::open(&office.options(Some(&north.identity))).await.unwrap();
+        let (mut stream, _) = SyncStream::open(&connection, "platform-north").await;
+
+        let serials = [&zhejiang.serial[..], &north.serial];
+        office.write("crl.pem", &list(ca, 1, &serials, time::Duration::hours(1)));
+        run(world, "UPDATE participant SET disabled_at = now() WHERE name = 'bureau-hangzhou'")
+            .await;
+        let begun = std::time::Instant::now();
+        let (_, refusal) = revoked.end().await;
+        assert_eq!(
+            (refusal.code, &refusal.reason[..]),
+            (Code::Unauthenticated, "CERTIFICATE_REVOKED")
+        );
+        let (_, refusal) = disabled.end().await;
+        assert_eq!(
+            (refusal.code, &refusal.reason[..]),
+            (Code::PermissionDenied, "CALLER_DISABLED")
+        );
+        let refusal = stream.refusal().await;
+        assert_eq!(refusal.reason, "CERTIFICATE_REVOKED");
+        eprintln!("three streams ended after {:?}", begun.elapsed());
+        neighbours.go_on().await;
     });
 }
