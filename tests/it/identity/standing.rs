@@ -38,7 +38,7 @@ impl Door {
         let db = Db::open(world.options.clone(), 4);
         let trust = SharedTrust::open(Some(&office.dir), true).unwrap();
         let tasks = Tasks::default();
-        drop(tasks.spawn(trust.clone().follow(tasks.stopping())));
+        drop(tasks.spawn(trust.clone().follow(Arc::new(SystemClock), tasks.stopping())));
         let identities = Identities::new(db.clone(), environment, trust, Arc::new(SystemClock));
         drop(tasks.spawn(identities.clone().watch(tasks.stopping())));
         Self { identities, tasks, db }
