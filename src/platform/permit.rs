@@ -142,7 +142,6 @@ impl Ending {
     }
 
     /// Waits for the end.
-    #[must_use]
     pub fn ended(&self) -> WaitForCancellationFutureOwned {
         self.0.signal.clone().cancelled_owned()
     }

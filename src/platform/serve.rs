@@ -153,10 +153,7 @@ where
         drop(self.tasks.spawn(async move {
             let gone = seat.link().gone();
             let mut http = pin!(http);
-            let mut lifetime = pin!(async {
-                let preface = Instant::now() + PREFACE_TIMEOUT;
-                lifetime.run(preface, || has_spoken.load(Ordering::Relaxed)).await
-            });
+            let mut lifetime = pin!(lifetime.run(|| has_spoken.load(Ordering::Relaxed)));
             let end = tokio::select! {
                 biased;
                 ended = &mut http => return log(ended),
@@ -180,9 +177,9 @@ where
 
     /// Returns an age within ten percent of what is usual, so that connections made together do not end together.
     fn drawn_age(&self, link: &Link) -> Duration {
-        let tenth = u64::try_from((self.age / 10).as_millis()).unwrap_or(u64::MAX / 4);
-        let drawn = self.randomness.hash_one(link.number()) % (2 * tenth).saturating_add(1);
-        self.age - self.age / 10 + Duration::from_millis(drawn)
+        let fifth = u64::try_from((self.age / 5).as_millis()).unwrap_or(u64::MAX);
+        let drawn = self.randomness.hash_one(link.number()) % fifth.saturating_add(1);
+        self.age * 9 / 10 + Duration::from_millis(drawn)
     }
 }
 
@@ -241,9 +238,10 @@ struct Lifetime {
 
 impl Lifetime {
     /// Waits until the connection is to end. Its streams are told.
-    async fn run(self, preface: Instant, has_spoken: impl Fn() -> bool) -> End {
+    async fn run(self, has_spoken: impl Fn() -> bool) -> End {
+        let preface = Instant::now() + PREFACE_TIMEOUT;
         let mut end = pin!(tokio::time::sleep_until(self.end));
-        let mut check = pin!(tokio::time::sleep_until(preface));
+        let mut check = pin!(tokio::time::sleep(self.idle.min(PREFACE_TIMEOUT)));
         loop {
             tokio::select! {
                 () = self.draining.cancelled() => return End::Drain,
@@ -251,7 +249,11 @@ impl Lifetime {
                 () = &mut check => {}
             }
             if !has_spoken() {
-                return End::Cut;
+                if Instant::now() >= preface {
+                    return End::Cut;
+                }
+                check.as_mut().reset(preface);
+                continue;
             }
             match self.link.idle_until(self.idle) {
                 Some(idle_until) if idle_until <= Instant::now() => break,

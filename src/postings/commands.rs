@@ -183,6 +183,7 @@ async fn close_all(
         at: now,
         opened: 0,
         closed: i64::try_from(rows.len()).unwrap_or(i64::MAX),
+        records: 0,
     };
     store::finish(tx, &finish).await?;
     Ok(rows.len())
@@ -227,7 +228,7 @@ pub async fn acknowledge_watch(
     cursor: Cursor,
     now: time::OffsetDateTime,
 ) -> Result<(pb::AcknowledgeWatchResponse, Record), PostingError> {
-    let participant = tx.permit().participant().ok_or(PostingError::NotFound)?;
+    let participant = tx.permit().participant().ok_or(PostingError::Corrupt { what: "caller" })?;
     let position =
         feed::advance_consumer(tx.connection(), participant, consumer, cursor, now).await?;
     let subject = format!("consumers/{consumer}: position {position}");

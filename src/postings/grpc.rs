@@ -101,9 +101,9 @@ impl PostingService for PostingGrpc {
             let key = match request.posting {
                 Some(pb::get_posting_request::Posting::Key(key)) => external(key),
                 Some(pb::get_posting_request::Posting::Name(name)) => {
-                    Key::Id(wire::id_of_name(&name).ok_or(PostingError::NotFound)?)
+                    wire::id_of_name(&name).map(Key::Id).ok_or(PostingError::NotFound { name })?
                 }
-                None => return Err(PostingError::NotFound.into()),
+                None => return Err(PostingError::NotFound { name: String::new() }.into()),
             };
             Ok(raw::GetPostingResponse { record: queries::posting(&db, &permit, &key).await? })
         })

@@ -22,8 +22,10 @@
 mod audit;
 mod errors;
 mod feed;
+mod hostile;
 mod house;
 mod kill;
+mod limits;
 mod local;
 mod once;
 mod permissions;

@@ -6,6 +6,8 @@
 
 pub(crate) mod author;
 pub(crate) mod cluster;
+pub(crate) mod hostile;
+pub(crate) mod plain;
 pub(crate) mod postings;
 pub(crate) mod sync;
 pub(crate) mod table;
@@ -20,7 +22,7 @@ use peshub::client::connect::{ClientIdentity, Connection, Options};
 use peshub::dev::{Database, DevHub, DevOptions};
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
-use peshub::platform::config::Surroundings;
+use peshub::platform::config::{LimitOptions, Surroundings};
 use peshub::platform::pki::DevelopmentCa;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
@@ -86,10 +88,16 @@ impl World {
 
     /// Starts one more hub over the database.
     pub(crate) async fn hub(&self) -> TestHub {
+        self.hub_within(LimitOptions::default()).await
+    }
+
+    /// Starts one more hub over the database, with limits of its own.
+    pub(crate) async fn hub_within(&self, limits: LimitOptions) -> TestHub {
         let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
         options.internal_listen = None;
         options.database_connections = 10;
         options.checkpoint_every = Duration::from_millis(100);
+        options.limits = limits;
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");

@@ -114,7 +114,8 @@ where
                 let answering = self.inner.call(request);
                 Box::pin(async move {
                     let response = answering.await?;
-                    Ok(response.map(|body| tonic::body::Body::new(Staying { body, stay })))
+                    Ok(response
+                        .map(|body| tonic::body::Body::new(Staying { body, stay: Some(stay) })))
                 })
             }
             Err(fault) => {
@@ -148,7 +149,8 @@ impl Stay {
 /// The body of a stream that ends when its caller or its time does.
 struct Staying {
     body: tonic::body::Body,
-    stay: Stay,
+    /// Absent after the end.
+    stay: Option<Stay>,
 }
 
 impl Body for Staying {
@@ -160,25 +162,28 @@ impl Body for Staying {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
         let this = &mut *self;
+        let Some(stay) = &mut this.stay else { return Poll::Ready(None) };
         // A look that costs next to nothing, for a stream that always has something to send.
-        if this.stay.ending.reason().is_none() {
+        if stay.ending.reason().is_none() {
             let polled = Pin::new(&mut this.body).poll_frame(context);
             if polled.is_ready() {
                 return polled;
             }
         }
-        match this.stay.poll(context) {
+        match stay.poll(context) {
             None => Poll::Pending,
             Some(fault) => {
                 // What the handler had yet to say is of no interest any more.
                 this.body = tonic::body::Body::empty();
-                Poll::Ready(Some(Ok(Frame::trailers(trailers(&fault, &this.stay.span)))))
+                let trailers = trailers(&fault, &stay.span);
+                this.stay = None;
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.stay.is_none() || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -188,4 +193,113 @@ impl Body for Staying {
 
 fn trailers(fault: &Fault, span: &Span) -> HeaderMap {
     span.in_scope(|| status::of_fault(fault).into_http::<()>()).into_parts().0.headers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http_body::Body as _;
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt as _;
+    use tracing::Span;
+
+    use crate::kernel::fault::Reason;
+    use crate::kernel::ids::{ParticipantId, SystemId};
+    use crate::platform::config::LimitOptions;
+    use crate::platform::limits::admission::{Stay, Staying};
+    use crate::platform::limits::quotas::Quotas;
+    use crate::platform::permit::{Ending, ParticipantKind, Standing};
+
+    /// A body that never says anything, or one that always does.
+    struct Endless(bool);
+
+    impl http_body::Body for Endless {
+        type Data = bytes::Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Status>>> {
+            let frame = http_body::Frame::data(bytes::Bytes::from_static(b"more"));
+            if self.0 { std::task::Poll::Ready(Some(Ok(frame))) } else { std::task::Poll::Pending }
+        }
+    }
+
+    fn staying(quotas: &Arc<Quotas>, ending: &Ending, talks: bool, until: Duration) -> Staying {
+        let standing = Standing {
+            participant: ParticipantId(1),
+            participant_name: "platform-1".to_owned(),
+            kind: ParticipantKind::Platform,
+            system: SystemId(1),
+            system_name: "main".to_owned(),
+            roles: Vec::new(),
+            quotas: Vec::new(),
+            division_tokens: Vec::new(),
+        };
+        let stay = Stay {
+            _seat: quotas.stream(&standing).unwrap(),
+            ending: ending.clone(),
+            ended: Box::pin(ending.ended()),
+            deadline: Some(Box::pin(tokio::time::sleep(until))),
+            span: Span::none(),
+        };
+        Staying { body: tonic::body::Body::new(Endless(talks)), stay: Some(stay) }
+    }
+
+    async fn status(mut body: Staying) -> (Status, usize) {
+        let mut frames = 0;
+        loop {
+            let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+            match frame.await.unwrap().unwrap().into_trailers() {
+                Ok(trailers) => {
+                    let after =
+                        std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+                    assert!(after.await.is_none(), "nothing follows the trailers");
+                    return (Status::from_header_map(&trailers).unwrap(), frames);
+                }
+                Err(_) => frames += 1,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_when_its_caller_does_and_says_why() {
+        let quotas = Arc::new(Quotas::new(LimitOptions { quota_stream: 1, ..Default::default() }));
+        for (talks, reason, code) in [
+            (false, Reason::CallerDisabled, Code::PermissionDenied),
+            (false, Reason::CertificateRevoked, Code::Unauthenticated),
+            (false, Reason::TokenExpired, Code::Unauthenticated),
+            (true, Reason::TokenExpired, Code::Unauthenticated),
+        ] {
+            let ending = Ending::default();
+            let ends = ending.clone();
+            let mut body = staying(&quotas, &ending, talks, Duration::from_hours(1));
+            if talks {
+                let next = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+                assert!(next.await.unwrap().unwrap().is_data());
+                ends.end(reason);
+            }
+            let (told, ()) = tokio::join!(status(body), async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                ends.end(reason);
+                // The first reason counts.
+                ends.end(Reason::Internal);
+            });
+            assert_eq!(told.0.code(), code, "{reason:?}");
+            let details = told.0.get_error_details();
+            assert_eq!(details.error_info().unwrap().reason, reason.name());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_at_its_clients_deadline() {
+        let quotas = Arc::new(Quotas::new(LimitOptions::default()));
+        let (told, frames) =
+            status(staying(&quotas, &Ending::default(), false, Duration::from_millis(10))).await;
+        assert_eq!((told.code(), frames), (Code::DeadlineExceeded, 0));
+    }
 }

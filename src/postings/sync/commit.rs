@@ -10,10 +10,12 @@ use tokio::sync::Mutex;
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::{LaneId, PostingId, Revision};
-use crate::pb::peshub::common::v1 as common;
+use crate::pb::peshub::common::v1::{self as common, QuotaClass};
 use crate::pb::peshub::postings::v1 as pb;
 use crate::platform::audit::receipt::{Accepted, Receipts};
+use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError, Record, WriteTx};
+use crate::platform::limits::quotas;
 use crate::platform::permit::Permit;
 use crate::platform::replay::{self, Known};
 use crate::postings::domain::State;
@@ -35,6 +37,7 @@ pub struct Committer {
     clock: ClockHandle,
     receipts: Receipts,
     numbers: Arc<Mutex<std::ops::Range<i64>>>,
+    limits: Arc<LimitOptions>,
 }
 
 #[derive(Clone)]
@@ -47,10 +50,11 @@ impl std::fmt::Debug for ClockHandle {
 }
 
 impl Committer {
-    /// Returns a committer over a database.
+    /// Returns a committer over a database that heeds the quotas of records.
     #[must_use]
-    pub fn new(db: Db, clock: SharedClock, receipts: Receipts) -> Self {
-        Self { db, clock: ClockHandle(clock), receipts, numbers: Arc::new(Mutex::new(0..0)) }
+    pub fn new(db: Db, clock: SharedClock, receipts: Receipts, limits: LimitOptions) -> Self {
+        let (numbers, limits) = (Arc::new(Mutex::new(0..0)), Arc::new(limits));
+        Self { db, clock: ClockHandle(clock), receipts, numbers, limits }
     }
 
     /// Returns the database.
@@ -99,7 +103,7 @@ impl Committer {
     ///
     /// # Errors
     ///
-    /// `BATCH_OUT_OF_ORDER`, `BATCH_ID_REUSED`, `LANE_TAKEN_OVER`, or the database fails.
+    /// `BATCH_OUT_OF_ORDER`, `BATCH_ID_REUSED`, `LANE_TAKEN_OVER`, `QUOTA_EXCEEDED`, or the database fails.
     pub async fn commit(
         &self,
         permit: &Permit,
@@ -208,10 +212,12 @@ impl Committer {
             at: now,
             opened: i64::try_from(opened).unwrap_or(i64::MAX),
             closed: i64::try_from(closed).unwrap_or(i64::MAX),
+            records: i64::try_from(prepared.batch.changes.len()).unwrap_or(i64::MAX),
         };
         if !store::finish(tx, &finish).await? {
             return Ok(Some(Err(())));
         }
+        self.check_records(tx, now).await?;
         let has_events = !prepared.writes.is_empty();
         Ok(Some(Ok(Committed { acknowledgement, has_events })))
     }
@@ -243,6 +249,29 @@ impl Committer {
         };
         let receipt = Some(self.receipt(permit, record, &accepted));
         pb::BatchAcknowledgement { receipt, ..acknowledgement }
+    }
+
+    /// Holds what the participant has sent today, this batch included, against its quota.
+    async fn check_records(
+        &self,
+        tx: &mut WriteTx,
+        now: time::OffsetDateTime,
+    ) -> Result<(), PostingError> {
+        let standing = tx.permit().holder();
+        let most = standing.and_then(|it| quotas::most(&self.limits, it, QuotaClass::Record));
+        let Some((standing, most)) = standing.cloned().zip(most) else { return Ok(()) };
+        if store::records_of_day(tx, standing.participant, now.date()).await? <= most {
+            return Ok(());
+        }
+        let midnight = now.date().next_day().map(|day| day.midnight().assume_utc());
+        let wait = midnight.and_then(|midnight| Duration::try_from(midnight - now).ok());
+        let wait = wait.unwrap_or(Duration::from_hours(24));
+        Err(PostingError::QuotaExceeded(quotas::exceeded(
+            &standing,
+            QuotaClass::Record,
+            most,
+            wait,
+        )))
     }
 
     /// Locks what is to change and returns it ready to be written; `None` when it is not what was decided on.
