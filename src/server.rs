@@ -164,8 +164,8 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let refusals = Refusals::default();
-        let trail = trail(&parts, hub, refusals.clone());
-        drop(tasks.spawn(trail.clone().run(tasks.stopping())));
+        let audit_trail = trail(&parts, hub, refusals.clone());
+        drop(tasks.spawn(audit_trail.clone().run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
         let postings = postings(&parts, hub, (&key, cursor_key), &tail, &tasks);
@@ -201,7 +201,14 @@ impl Hub {
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
         }
-        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, trail, served })
+        Ok(Self {
+            address,
+            tasks,
+            internal: parts.internal,
+            db: parts.db,
+            trail: audit_trail,
+            served,
+        })
     }
 
     /// Returns the address of the internal listener.
@@ -278,7 +285,8 @@ fn noting(refusals: Refusals) -> OnRefused {
     Arc::new(move |refused: &Refused| {
         let action = refused.action.map_or(UNKNOWN_ACTION, Action::word);
         let caller = refused.caller.as_ref();
-        refusals.note(caller, action, &refused.resource, refused.reason, refused.peer);
+        let about = (action, refused.resource.as_str());
+        refusals.note(caller, about, refused.reason, refused.peer);
     })
 }
 
