@@ -29,8 +29,8 @@ fn caller(name: &str, id: i64) -> Caller {
     })
 }
 
-fn peer(text: &str) -> Option<SocketAddr> {
-    Some(text.parse().unwrap())
+fn peer(text: &str) -> SocketAddr {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn refusals_of_one_kind_are_one_row_with_a_count() {
     refusals.note(Some(&north), ("postings.get", "postings/7"), Reason::QuotaExceeded, None);
     // Whom the hub does not know is told apart by address, not by port.
     for port in 1..=3 {
-        let from = peer(&format!("[::ffff:192.0.2.1]:{port}"));
+        let from = Some(peer(&format!("[::ffff:192.0.2.1]:{port}")));
         refusals.note(None, ("postings.get", "anything"), Reason::CallerUnknown, from);
     }
     refusals.note(
@@ -118,7 +118,7 @@ fn refusals_become_sealed_rows_and_survive_a_database_that_is_away() {
         };
         assert_eq!(rows().await, []);
         let working = trail(&bare.db);
-        refusals.note(None, ("postings.get", "a"), Reason::CallerUnknown, peer("192.0.2.1:1"));
+        refusals.note(None, ("postings.get", "a"), Reason::CallerUnknown, Some(peer("192.0.2.1:1")));
         working.finish().await;
         let row = |participant: &str, refusal: &str| {
             (participant.to_owned(), "call.refused".to_owned(), refusal.to_owned(), 1)

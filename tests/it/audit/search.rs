@@ -73,9 +73,9 @@ fn each_criterion_leaves_what_it_says() {
             let answer = hub.connect(AUDITOR).await.audit().search_audit(request).await;
             Refusal::of(&answer.unwrap_err()).reason
         };
-        let never = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+        let beyond = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
         assert_eq!(
-            refused(AuditFilter { from: Some(never), ..everything() }).await,
+            refused(AuditFilter { from: Some(beyond), ..everything() }).await,
             "FIELDS_INVALID"
         );
         assert_eq!(
