@@ -17,6 +17,7 @@ mod import;
 mod migrate;
 mod output;
 mod participants;
+mod pki;
 mod place;
 mod postings;
 mod serve;
@@ -56,6 +57,9 @@ enum Command {
     /// Register and list organisations.
     #[command(subcommand)]
     Participants(participants::ParticipantsCommand),
+    /// A small certificate authority for pilots: make, issue, renew, revoke.
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
     /// Create and list sources of postings.
     #[command(subcommand)]
     Sources(participants::SourcesCommand),
@@ -92,6 +96,7 @@ pub fn run() -> ExitCode {
             Command::Bench(command) => bench::run(command).await,
             Command::Participants(command) => participants::run(command).await,
             Command::Sources(command) => participants::run_sources(command).await,
+            Command::Pki(command) => pki::run(command),
             Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
             Command::Audit(command) => audit::run(command).await,

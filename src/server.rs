@@ -310,8 +310,7 @@ fn postings(
 ) -> PostingGrpc {
     let (db, clock) = (&parts.db, &parts.clock);
     let receipts = Receipts::new(hub, Arc::clone(&parts.keys.signer));
-    let limits = parts.limits.clone();
-    let committer = Committer::new(db.clone(), Arc::clone(clock), receipts, limits);
+    let committer = Committer::new(db.clone(), Arc::clone(clock), receipts, parts.limits.clone());
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());

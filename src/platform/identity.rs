@@ -122,11 +122,11 @@ impl Identities {
     /// Looks up the callers of open streams again, once a second and whenever trust changes, until told to stop. Who does not
     /// stand any more loses its streams.
     pub async fn watch(self, stop: CancellationToken) {
-        let mut changes = self.trust.changes();
+        let mut told = self.trust.changes();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                changed = told.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             tokio::select! {

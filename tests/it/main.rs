@@ -24,6 +24,7 @@ mod errors;
 mod feed;
 mod hostile;
 mod house;
+mod identity;
 mod kill;
 mod limits;
 mod local;

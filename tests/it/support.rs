@@ -15,6 +15,7 @@ pub(crate) mod watch;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -88,16 +89,26 @@ impl World {
 
     /// Starts one more hub over the database.
     pub(crate) async fn hub(&self) -> TestHub {
-        self.hub_within(LimitOptions::default()).await
+        self.hub_with(LimitOptions::default(), None).await
     }
 
     /// Starts one more hub over the database, with limits of its own.
     pub(crate) async fn hub_within(&self, limits: LimitOptions) -> TestHub {
+        self.hub_with(limits, None).await
+    }
+
+    /// Starts one more hub over the database, which believes what stands in a trust directory.
+    pub(crate) async fn hub_believing(&self, trust_dir: Option<&Path>) -> TestHub {
+        self.hub_with(LimitOptions::default(), trust_dir).await
+    }
+
+    async fn hub_with(&self, limits: LimitOptions, trust_dir: Option<&Path>) -> TestHub {
         let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
         options.internal_listen = None;
+        options.trust_dir = trust_dir.map(Path::to_owned);
         options.database_connections = 10;
-        options.checkpoint_every = Duration::from_millis(100);
         options.limits = limits;
+        options.checkpoint_every = Duration::from_millis(100);
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");

@@ -88,6 +88,10 @@ impl Sessions {
 
     /// Remembers what was found out, and returns the caller: the one that is known already if its standing is the same, so that
     /// its streams are ended with it.
+    ///
+    /// # Errors
+    ///
+    /// What was found, when that is a fault.
     pub fn remember(
         &self,
         key: Key,

@@ -74,7 +74,7 @@ impl Ed25519Signer {
             crate::platform::pki::PkiError::File { path, source } => {
                 KeyError::File { path, source }
             }
-            crate::platform::pki::PkiError::Certificate(_) => KeyError::Form { path },
+            _ => KeyError::Form { path },
         })
     }
 }

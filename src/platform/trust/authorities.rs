@@ -183,7 +183,7 @@ impl List {
         let issuer = list.issuer().as_raw().to_vec();
         let scope = scope.map(|scope| scope.value.to_vec()).unwrap_or_default();
         let age = (number.unwrap_or_default(), list.last_update().timestamp());
-        Some(Self { issuer, scope, age, der })
+        Some(Self { der, issuer, scope, age })
     }
 
     /// Returns what grows from one list to the next.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::platform::trust::{LOOK_EVERY, SharedTrust};
@@ -63,6 +64,12 @@ impl PublicKey {
     }
 }
 
+/// A JSON Web Key Set as it is written.
+#[derive(Debug, Deserialize)]
+struct Document {
+    keys: Vec<serde_json::Value>,
+}
+
 /// Public keys of an issuer.
 #[derive(Debug)]
 pub struct KeySet(Vec<PublicKey>);
@@ -74,12 +81,9 @@ impl KeySet {
     ///
     /// It is none, or no key of it can be used.
     pub fn read(content: &[u8]) -> Result<Self, &'static str> {
-        let mut document: serde_json::Value =
-            serde_json::from_slice(content).map_err(|_| "is no JSON")?;
-        let serde_json::Value::Array(list) = document["keys"].take() else {
-            return Err("is no JSON Web Key Set");
-        };
-        let keys: Vec<_> = list.into_iter().take(KEYS_MAX).filter_map(PublicKey::read).collect();
+        let Document { keys } =
+            serde_json::from_slice(content).map_err(|_| "is no JSON Web Key Set")?;
+        let keys: Vec<_> = keys.into_iter().take(KEYS_MAX).filter_map(PublicKey::read).collect();
         if keys.is_empty() { Err("has no key that can be used") } else { Ok(Self(keys)) }
     }
 

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::{LaneId, PostingId, Revision};
-use crate::pb::peshub::common::v1::{self as common, QuotaClass};
+use crate::pb::peshub::common::v1 as common;
+use crate::pb::peshub::common::v1::QuotaClass;
 use crate::pb::peshub::postings::v1 as pb;
 use crate::platform::audit::receipt::{Accepted, Receipts};
 use crate::platform::config::LimitOptions;
@@ -222,6 +223,29 @@ impl Committer {
         Ok(Some(Ok(Committed { acknowledgement, has_events })))
     }
 
+    /// Holds what the participant has sent today, this batch included, against its quota.
+    async fn check_records(
+        &self,
+        tx: &mut WriteTx,
+        now: time::OffsetDateTime,
+    ) -> Result<(), PostingError> {
+        let standing = tx.permit().holder();
+        let most = standing.and_then(|it| quotas::most(&self.limits, it, QuotaClass::Record));
+        let Some((standing, most)) = standing.cloned().zip(most) else { return Ok(()) };
+        if store::records_of_day(tx, standing.participant, now.date()).await? <= most {
+            return Ok(());
+        }
+        let midnight = now.date().next_day().map(|day| day.midnight().assume_utc());
+        let wait = midnight.and_then(|midnight| Duration::try_from(midnight - now).ok());
+        let wait = wait.unwrap_or(Duration::from_hours(24));
+        Err(PostingError::QuotaExceeded(quotas::exceeded(
+            &standing,
+            QuotaClass::Record,
+            most,
+            wait,
+        )))
+    }
+
     /// Returns the answer to a batch, with its receipt.
     fn acknowledgement(
         &self,
@@ -249,29 +273,6 @@ impl Committer {
         };
         let receipt = Some(self.receipt(permit, record, &accepted));
         pb::BatchAcknowledgement { receipt, ..acknowledgement }
-    }
-
-    /// Holds what the participant has sent today, this batch included, against its quota.
-    async fn check_records(
-        &self,
-        tx: &mut WriteTx,
-        now: time::OffsetDateTime,
-    ) -> Result<(), PostingError> {
-        let standing = tx.permit().holder();
-        let most = standing.and_then(|it| quotas::most(&self.limits, it, QuotaClass::Record));
-        let Some((standing, most)) = standing.cloned().zip(most) else { return Ok(()) };
-        if store::records_of_day(tx, standing.participant, now.date()).await? <= most {
-            return Ok(());
-        }
-        let midnight = now.date().next_day().map(|day| day.midnight().assume_utc());
-        let wait = midnight.and_then(|midnight| Duration::try_from(midnight - now).ok());
-        let wait = wait.unwrap_or(Duration::from_hours(24));
-        Err(PostingError::QuotaExceeded(quotas::exceeded(
-            &standing,
-            QuotaClass::Record,
-            most,
-            wait,
-        )))
     }
 
     /// Locks what is to change and returns it ready to be written; `None` when it is not what was decided on.

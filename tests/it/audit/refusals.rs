@@ -51,7 +51,7 @@ fn refusals_of_one_kind_are_one_row_with_a_count() {
         None,
         ("postings.get", "anything"),
         Reason::CallerUnknown,
-        peer("[2001:db8::1]:9"),
+        Some(peer("[2001:db8::1]:9")),
     );
     let taken = refusals.take(now());
     let told: BTreeMap<_, _> = taken
@@ -118,7 +118,12 @@ fn refusals_become_sealed_rows_and_survive_a_database_that_is_away() {
         };
         assert_eq!(rows().await, []);
         let working = trail(&bare.db);
-        refusals.note(None, ("postings.get", "a"), Reason::CallerUnknown, Some(peer("192.0.2.1:1")));
+        refusals.note(
+            None,
+            ("postings.get", "a"),
+            Reason::CallerUnknown,
+            Some(peer("192.0.2.1:1")),
+        );
         working.finish().await;
         let row = |participant: &str, refusal: &str| {
             (participant.to_owned(), "call.refused".to_owned(), refusal.to_owned(), 1)
