@@ -14,6 +14,7 @@ mod demo;
 mod dev;
 mod feed;
 mod import;
+mod keys;
 mod migrate;
 mod output;
 mod participants;
@@ -22,6 +23,7 @@ mod place;
 mod postings;
 mod serve;
 mod watch;
+mod workers;
 
 /// Integration hub between job platforms and public employment services.
 #[derive(Debug, Parser)]
@@ -69,6 +71,12 @@ enum Command {
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
+    /// Register workers, and see or erase what is known of them.
+    #[command(subcommand)]
+    Workers(workers::WorkersCommand),
+    /// Make and change the hub's own keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 /// What went wrong, for a person: what, and what to do about it.
@@ -101,6 +109,8 @@ pub fn run() -> ExitCode {
             Command::Watch(args) => watch::run(args).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
+            Command::Workers(command) => workers::run(command).await,
+            Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();
         match outcome {

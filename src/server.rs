@@ -16,6 +16,7 @@ use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
+use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
 use crate::platform::action::Action;
 use crate::platform::audit::receipt::Receipts;
@@ -37,6 +38,7 @@ use crate::platform::limits::quotas::Quotas;
 use crate::platform::outcome::{OnRefused, OutcomeLayer, Refused};
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
+use crate::platform::replay::{self, ReplayError};
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::{Tls, TlsError};
 use crate::platform::trust::keys;
@@ -48,6 +50,8 @@ use crate::postings::page::PageTokens;
 use crate::postings::sync::commit::Committer;
 use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::Watches;
+use crate::workers::commands::Registry;
+use crate::workers::grpc::WorkerGrpc;
 
 /// Most bytes of one message that is received: a batch, and room for what is around it.
 const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
@@ -90,6 +94,9 @@ pub enum StartError {
     /// The database fails.
     #[error("the database cannot be used")]
     Db(#[from] DbError),
+    /// The answers to request ids cannot be kept.
+    #[error("the answers to request ids cannot be kept")]
+    Replay(#[from] ReplayError),
     /// A setting of the database would lose acknowledged changes.
     #[error(
         "the database's setting {name} is {value}; acknowledged changes could be lost: set it to {wanted}"
@@ -168,6 +175,7 @@ impl Hub {
         drop(tasks.spawn(audit_trail.clone().run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
+        replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
         let postings = postings(&parts, hub, (&key, cursor_key), &tail, &tasks);
         let audit = audit(&parts, hub, &key, &tasks);
         let participants = ParticipantGrpc {
@@ -176,13 +184,17 @@ impl Hub {
             tasks: tasks.clone(),
             environment: parts.environment,
         };
+        let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
+        let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+        reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
         reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
+            .add_service(WorkerServiceServer::new(workers))
             .add_service(AuditServiceServer::new(audit))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),

@@ -240,6 +240,63 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel::fields", "codes", "pb", "prost_types"],
         "an importer is a client: it sees no database and no gRPC",
     ),
+    ("workers::domain", &["workers::domain"], ""),
+    (
+        "workers::error",
+        &["kernel", "platform::db", "platform::keys", "platform::replay", "workers::domain"],
+        "",
+    ),
+    ("workers::sealed", &["platform::keys", "workers::domain", "workers::error"], ""),
+    ("workers::store", &["platform", "workers::domain", "sqlx"], ""),
+    (
+        "workers::wire",
+        &["kernel", "pb", "workers::domain", "workers::store", "prost_types"],
+        "what is known of a person is kept as the contract has it",
+    ),
+    (
+        "workers::commands",
+        &[
+            "kernel",
+            "pb",
+            "platform",
+            "workers::domain",
+            "workers::error",
+            "workers::sealed",
+            "workers::store",
+            "workers::wire",
+        ],
+        "what is known of a person is kept as the contract has it",
+    ),
+    (
+        "workers::queries",
+        &["kernel", "platform", "workers::domain", "workers::error", "workers::store"],
+        "",
+    ),
+    (
+        "workers::rewrap",
+        &[
+            "platform",
+            "workers::domain",
+            "workers::error",
+            "workers::sealed",
+            "workers::store",
+            "workers::wire",
+        ],
+        "",
+    ),
+    (
+        "workers::grpc",
+        &[
+            "kernel",
+            "pb",
+            "platform",
+            "workers::commands",
+            "workers::queries",
+            "workers::wire",
+            "tonic",
+        ],
+        "",
+    ),
     ("audit::store", &["kernel", "platform", "sqlx"], ""),
     ("audit::queries", &["kernel", "pb", "platform", "audit::store"], "roles are the contract's"),
     ("audit::export", &["kernel", "pb", "platform"], "pieces are sent as the contract has them"),
@@ -255,7 +312,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "server",
-        &["kernel", "pb", "platform", "participants", "postings", "audit", "tonic"],
+        &["kernel", "pb", "platform", "participants", "postings", "workers", "audit", "tonic"],
         "puts the exchanges together",
     ),
     (
@@ -291,10 +348,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "cli",
         &[
             "kernel::clock",
+            "kernel::fault",
             "pb",
             "platform",
             "participants::commands",
             "postings::import",
+            "workers::rewrap",
             "server",
             "dev",
             "client",
@@ -445,7 +504,7 @@ fn every_room_sees_only_what_its_line_says() {
 
 #[test]
 fn an_exchange_never_sees_another() {
-    let exchanges = ["participants", "postings", "audit"];
+    let exchanges = ["participants", "postings", "workers", "audit"];
     for source in sources() {
         for own in exchanges.iter().filter(|own| is_within(&source.module, own)) {
             for other in exchanges.iter().filter(|other| *other != own) {

@@ -38,3 +38,4 @@ mod refusals;
 mod rules;
 mod support;
 mod wall;
+mod workers;

@@ -29,6 +29,10 @@ use peshub::pb::peshub::postings::v1::{
     GetPostingRequest, ListHeldClosesRequest, ListPostingsRequest, PostingEvent, PostingKey,
     ResolveHeldClosesRequest, SyncPostingsRequest, WatchPostingsRequest, WorkMode,
 };
+use peshub::pb::peshub::workers::v1::{
+    DiscloseWorkerRequest, EraseWorkerRequest, LegalBasis, LegalBasisKind, ListDisclosuresRequest,
+    NationalId, NationalIdScheme, Person, RegisterWorkerRequest, UpdateWorkerRequest, WorkerField,
+};
 use peshub::platform::permit;
 use peshub::platform::pki::{DevelopmentCa, Identity, participant_uri};
 use prost::Message as _;
@@ -198,7 +202,43 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
         }
         "ExportAudit" => ExportAuditRequest::default().encode_to_vec(),
         "ListSigningKeys" => ListSigningKeysRequest {}.encode_to_vec(),
+        "RegisterWorker" => {
+            RegisterWorkerRequest { national_id: Some(citizen()), person: None, request_id }
+                .encode_to_vec()
+        }
+        "DiscloseWorker" => DiscloseWorkerRequest {
+            reference: made.worker.clone(),
+            fields: vec![WorkerField::BirthDate.into()],
+            purpose: "the matrix".to_owned(),
+            legal_basis: Some(LegalBasis {
+                kind: LegalBasisKind::Law.into(),
+                reference: "an article".to_owned(),
+            }),
+        }
+        .encode_to_vec(),
+        "UpdateWorker" => UpdateWorkerRequest {
+            reference: made.worker.clone(),
+            person: Some(Person::default()),
+            request_id,
+        }
+        .encode_to_vec(),
+        "EraseWorker" => {
+            EraseWorkerRequest { reference: made.worker.clone(), request_id }.encode_to_vec()
+        }
+        "ListDisclosures" => {
+            let reference = made.worker.clone();
+            ListDisclosuresRequest { reference, ..ListDisclosuresRequest::default() }
+                .encode_to_vec()
+        }
         other => panic!("{other} is new: say here what a sound request of it is"),
+    }
+}
+
+fn citizen() -> NationalId {
+    NationalId {
+        scheme: NationalIdScheme::Gb11643.into(),
+        number: "11010519491231002X".to_owned(),
+        country: String::new(),
     }
 }
 
@@ -298,6 +338,8 @@ pub(crate) struct Made {
     pub(crate) cursor: bytes::Bytes,
     /// Its entry in the audit trail.
     pub(crate) entry_id: String,
+    /// The north platform's reference to a worker.
+    pub(crate) worker: String,
 }
 
 /// Makes the posting that the calls are about, and waits until its entry in the audit trail has its place.
@@ -307,7 +349,33 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     crate::audit::sealed(pool).await;
     let client = hub.postings(NORTH).await;
     let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
-    Made { cursor: watcher.snapshot().await.1.cursor, entry_id }
+    let cursor = watcher.snapshot().await.1.cursor;
+    let register = RegisterWorkerRequest { national_id: Some(citizen()), ..Default::default() };
+    let mut workers = hub.connect(NORTH).await.workers();
+    let worker = workers.register_worker(register).await.unwrap().into_inner().reference;
+    Made { cursor, entry_id, worker }
+}
+
+/// Gives the owner a second system that may read and erase workers and nothing else; returns its token.
+async fn clerk(hub: &TestHub) -> String {
+    let (participant, system) = (NORTH.to_owned(), "clerk".to_owned());
+    let mut operator = hub.connect("operator").await.participants();
+    let register = RegisterSystemRequest {
+        participant: participant.clone(),
+        system: system.clone(),
+        ..Default::default()
+    };
+    operator.register_system(register).await.unwrap();
+    let mut security = hub.connect("security").await.participants();
+    let grant = GrantRolesRequest {
+        participant: participant.clone(),
+        system: system.clone(),
+        roles: vec![Role::WorkerReader.into(), Role::WorkerEraser.into()],
+        ..Default::default()
+    };
+    security.grant_roles(grant).await.unwrap();
+    let issue = IssueTokenRequest { participant, system, ..Default::default() };
+    security.issue_token(issue).await.unwrap().into_inner().token
 }
 
 /// The columns of the matrix.
@@ -322,6 +390,7 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
         ("security", hub.connect("security").await),
         ("auditor", hub.connect("auditor").await),
         ("owner", hub.connect(NORTH).await),
+        ("owner's clerk", open(&bare(hub, Some(&clerk(hub).await))).await),
         ("other platform", hub.connect(SOUTH).await),
         ("bureau of the place", hub.connect("bureau-shenzhen").await),
         ("bureau elsewhere", hub.connect("bureau-zhejiang").await),
