@@ -21,6 +21,9 @@ CREATE TABLE sync_lane (
     holder            uuid,
     opened            bigint NOT NULL DEFAULT 0,
     closed            bigint NOT NULL DEFAULT 0,
+    -- Records received on the day (UTC) of the last batch. What a participant sent today is the sum over its lanes.
+    records_on        date,
+    records           bigint NOT NULL DEFAULT 0,
     CONSTRAINT sync_lane_name_unique UNIQUE (source_id, name)
 );
 

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::platform::config::TelemetryOptions;
 use crate::platform::telemetry;
 
+mod audit;
 mod bench;
 mod client;
 mod demo;
@@ -17,6 +18,7 @@ mod keys;
 mod migrate;
 mod output;
 mod participants;
+mod pki;
 mod place;
 mod postings;
 mod serve;
@@ -57,9 +59,15 @@ enum Command {
     /// Register and list organisations.
     #[command(subcommand)]
     Participants(participants::ParticipantsCommand),
+    /// A small certificate authority for pilots: make, issue, renew, revoke.
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
     /// Create and list sources of postings.
     #[command(subcommand)]
     Sources(participants::SourcesCommand),
+    /// Read, export and verify the audit trail.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
@@ -96,8 +104,10 @@ pub fn run() -> ExitCode {
             Command::Bench(command) => bench::run(command).await,
             Command::Participants(command) => participants::run(command).await,
             Command::Sources(command) => participants::run_sources(command).await,
+            Command::Pki(command) => pki::run(command),
             Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
             Command::Workers(command) => workers::run(command).await,
             Command::Keys(command) => keys::run(command).await,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
@@ -19,7 +20,7 @@ use crate::participants::wire::usual_roles;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::action::role_number;
-use crate::platform::config::Surroundings;
+use crate::platform::config::{LimitOptions, Surroundings};
 use crate::platform::db::Db;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
@@ -28,7 +29,8 @@ use crate::platform::local_postgres::{
 use crate::platform::permit::{Environment, ParticipantKind, Permit};
 use crate::platform::pki::{self, DevelopmentCa, PkiError, participant_uri};
 use crate::platform::probes::Internal;
-use crate::platform::tls::{self, TlsError, TlsFiles};
+use crate::platform::tls::{ServerIdentity, Tls, TlsError};
+use crate::platform::trust::SharedTrust;
 use crate::server::{Hub, HubParts, StartError};
 
 /// Demo bureaus, from the nation down to a county: name, name for people, division.
@@ -128,6 +130,12 @@ pub struct DevOptions {
     pub database_connections: u32,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How often a checkpoint is made over the audit trail.
+    pub checkpoint_every: Duration,
+    /// How much the hub takes on.
+    pub limits: LimitOptions,
+    /// Whom it believes, besides its own tokens. Without a directory: its own authority.
+    pub trust_dir: Option<PathBuf>,
 }
 
 impl DevOptions {
@@ -143,6 +151,9 @@ impl DevOptions {
             internal_listen: Some(loopback),
             database_connections: 32,
             feed_days: 30,
+            checkpoint_every: Duration::from_secs(5),
+            limits: LimitOptions::default(),
+            trust_dir: None,
         }
     }
 }
@@ -223,6 +234,12 @@ impl Credentials {
         self.dir.join("ca.pem")
     }
 
+    /// Returns the trust directory.
+    #[must_use]
+    pub fn trust(&self) -> PathBuf {
+        self.dir.join("trust")
+    }
+
     /// Returns the directory of the hub's own keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {
@@ -239,8 +256,10 @@ impl Credentials {
     }
 
     fn write(&self, ca: &DevelopmentCa) -> Result<(), DevError> {
-        let folder = |source| DevError::Folder { path: self.dir.clone(), source };
-        std::fs::create_dir_all(&self.dir).map_err(folder)?;
+        let domain = self.trust().join(pki::TRUST_DOMAIN);
+        let folder = |source| DevError::Folder { path: domain.clone(), source };
+        std::fs::create_dir_all(&domain).map_err(folder)?;
+        pki::write_private(&domain.join("ca.pem"), &ca.certificate())?;
         pki::write_private(&self.authority(), &ca.certificate())?;
         for name in participants() {
             let identity = ca.participant(name)?;
@@ -280,7 +299,8 @@ impl DevHub {
         let ca = Arc::new(DevelopmentCa::new(now)?);
         let credentials = Credentials::in_data_dir(&options.data_dir);
         credentials.write(&ca)?;
-        Self::start_with(options, database, ca).await
+        let trust_dir = Some(credentials.trust());
+        Self::start_with(&DevOptions { trust_dir, ..options.clone() }, database, ca).await
     }
 
     /// Starts a hub whose certificates are from an authority, for example a second one over the same database.
@@ -299,11 +319,11 @@ impl DevHub {
         db.migrate().await?;
         register_all(&db, clock.now()).await?;
         let server = ca.server()?;
-        let tls = tls::acceptor(&TlsFiles {
+        let identity = ServerIdentity {
             certificates: server.certificate.into_bytes(),
             key: server.key.into_bytes(),
-            client_authorities: ca.certificate().into_bytes(),
-        })?;
+        };
+        let tls = Tls::fixed(&identity, trust(options.trust_dir.as_deref(), &ca)?)?;
         let internal = match options.internal_listen {
             Some(address) => {
                 let started = Internal::start(listen(address).await?, db.clone());
@@ -320,6 +340,8 @@ impl DevHub {
             keys: Keys::open_or_create(&credentials.keys())?,
             environment: Environment::Development,
             feed_days: options.feed_days,
+            checkpoint_every: options.checkpoint_every,
+            limits: options.limits.clone(),
             reflection: true,
         };
         let hub = Hub::start(parts).await?;
@@ -361,6 +383,23 @@ impl DevHub {
         }
         Ok(())
     }
+}
+
+/// Returns whom a development hub believes: who is in a directory or has a certificate of its authority, and its own tokens.
+///
+/// # Errors
+///
+/// The directory is not sound.
+pub fn trust(dir: Option<&Path>, ca: &DevelopmentCa) -> Result<SharedTrust, DevError> {
+    let trust = match dir {
+        Some(dir) => SharedTrust::open(Some(dir), true),
+        None => {
+            let authority = ("ca.pem".to_owned(), ca.certificate().into_bytes());
+            let domain = (pki::TRUST_DOMAIN.to_owned(), [authority].into());
+            SharedTrust::fixed(&[domain].into(), true)
+        }
+    };
+    Ok(trust.map_err(TlsError::from)?)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {

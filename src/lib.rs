@@ -1,7 +1,8 @@
 //! peshub: an integration hub between job platforms and public employment services.
 //!
 //! Where to read on: `docs/ARCHITECTURE.md`. Modules in reading order: words ([`kernel`], [`codes`]), machinery
-//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`]), what puts them together ([`server`], [`dev`]), and the
+//! ([`platform`]), exchanges ([`participants`], [`postings`], [`audit`],
+//! [`workers`]), what puts them together ([`server`], [`dev`]), and the
 //! client's side ([`client`], [`samples`], [`cli`]).
 
 pub mod kernel;
@@ -17,6 +18,8 @@ pub mod participants;
 pub mod postings;
 
 pub mod workers;
+
+pub mod audit;
 
 pub mod server;
 

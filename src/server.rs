@@ -5,29 +5,45 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tonic::transport::Server;
+use tonic::service::Routes;
+use tower::ServiceBuilder;
+use uuid::Uuid;
 
+use crate::audit::export::Exports;
+use crate::audit::grpc::AuditGrpc;
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
+use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
+use crate::platform::action::Action;
+use crate::platform::audit::receipt::Receipts;
+use crate::platform::audit::refusals::Refusals;
+use crate::platform::audit::seal::Sealer;
+use crate::platform::audit::store as audit_store;
+use crate::platform::audit::trail::Trail;
+use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
-use crate::platform::identity::{Directory, IdentityLayer};
+use crate::platform::identity::{Identities, IdentityLayer};
 use crate::platform::keys::Keys;
+use crate::platform::limits::admission::AdmissionLayer;
+use crate::platform::limits::gate::GateLayer;
+use crate::platform::limits::quotas::Quotas;
+use crate::platform::outcome::{OnRefused, OutcomeLayer, Refused};
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
 use crate::platform::replay::{self, ReplayError};
-use crate::platform::status::ExplainLayer;
 use crate::platform::tasks::Tasks;
+use crate::platform::tls::{Tls, TlsError};
+use crate::platform::trust::keys;
 use crate::platform::upkeep::Upkeep;
-use crate::platform::{checks, listener};
+use crate::platform::{checks, listener, page, serve};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
 use crate::postings::grpc::PostingGrpc;
 use crate::postings::page::PageTokens;
@@ -39,15 +55,12 @@ use crate::workers::grpc::WorkerGrpc;
 
 /// Most bytes of one message that is received: a batch, and room for what is around it.
 const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
-/// Most streams on one connection. tonic hands its own `None` over hyper's protection, so it must be said.
-const STREAMS_MAX: u32 = 100;
-/// Longest unary call; a client's shorter deadline counts.
-const UNARY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of one message to the health and reflection services, which everybody may ask.
+const QUESTION_BYTES_MAX: usize = 4 * 1024;
+/// Action of calls for RPCs that the hub does not have.
+const UNKNOWN_ACTION: &str = "(unknown)";
 /// How long clients have to take what is still on its way to them when the hub stops.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// HTTP/2 windows: a batch fits into a stream's, and several into a connection's.
-const STREAM_WINDOW: u32 = 4 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
 /// What a hub is run with.
 pub struct HubParts {
@@ -55,8 +68,8 @@ pub struct HubParts {
     pub db: Db,
     /// The clock.
     pub clock: SharedClock,
-    /// TLS of the gRPC listener.
-    pub tls: TlsAcceptor,
+    /// TLS of the gRPC listener, and whom the hub believes.
+    pub tls: Tls,
     /// The gRPC listener.
     pub listener: TcpListener,
     /// The internal HTTP listener, if there is to be one; it serves already.
@@ -67,6 +80,10 @@ pub struct HubParts {
     pub environment: Environment,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How often a checkpoint is made over the audit trail if it has grown.
+    pub checkpoint_every: Duration,
+    /// How much the hub takes on.
+    pub limits: LimitOptions,
     /// Whether the contract can be asked for over reflection.
     pub reflection: bool,
 }
@@ -109,6 +126,9 @@ pub enum StartError {
     /// The machine gives no randomness.
     #[error("the machine gives no randomness")]
     Randomness,
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener fails.
     #[error("a listener failed")]
     Listener(#[from] std::io::Error),
@@ -125,7 +145,8 @@ pub struct Hub {
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
-    served: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
+    trail: Trail,
+    served: tokio::task::JoinHandle<()>,
 }
 
 impl Hub {
@@ -136,7 +157,7 @@ impl Hub {
     /// The database cannot be used, or a listener fails.
     pub async fn start(parts: HubParts) -> Result<Self, StartError> {
         let tasks = Tasks::default();
-        let key = prepare(&parts.db, &parts.clock).await?;
+        let (key, hub) = prepare(&parts).await?;
         let permit = Permit::of_hub();
         let mut tx = parts.db.read(&permit).await?;
         let (head, _) = feed::probe(tx.connection()).await?;
@@ -149,53 +170,49 @@ impl Hub {
         let upkeep = Upkeep::new(parts.db.clone(), Arc::clone(&parts.clock), parts.feed_days);
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
+        let refusals = Refusals::default();
+        let trail = trail(&parts, hub, refusals.clone());
+        drop(tasks.spawn(trail.clone().run(tasks.stopping())));
+
         let address = parts.listener.local_addr()?;
         replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
-        let postings = postings(&parts.db, &parts.clock, (&key, cursor_key), &tail, &tasks);
+        let postings = postings(&parts, hub, (&key, cursor_key), &tail, &tasks);
+        let audit = audit(&parts, hub, &key, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
             tasks: tasks.clone(),
             environment: parts.environment,
         };
-        let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
-        let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
+        let workers = workers(&parts, &key, &tasks);
+        let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+        reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
-        // Tools of today ask by version 1, those of yesterday by its alpha.
-        let reflection = parts.reflection.then(|| contract().build_v1()).transpose()?;
-        let reflection_alpha = parts.reflection.then(|| contract().build_v1alpha()).transpose()?;
-
-        let connections = listener::accept(parts.listener, parts.tls, &tasks);
-        let router = Server::builder()
-            .max_concurrent_streams(STREAMS_MAX)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keepalive_interval(Some(Duration::from_secs(30)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .http2_max_header_list_size(16 * 1024)
-            .timeout(UNARY_TIMEOUT)
-            .layer(ExplainLayer)
-            .layer(IdentityLayer(Directory::new(parts.db.clone())))
-            .add_service(health_service)
-            .add_optional_service(reflection)
-            .add_optional_service(reflection_alpha)
+        let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
+            .add_service(AuditServiceServer::new(audit))
             .add_service(WorkerServiceServer::new(workers))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
-        let stopping = tasks.stopping();
-        let served = tasks.spawn(async move {
-            let stop = async move { stopping.cancelled().await };
-            router.serve_with_incoming_shutdown(connections, stop).await
-        });
+        let routes = if parts.reflection { reflected(routes)? } else { routes };
+        let service = ServiceBuilder::new()
+            .layer(OutcomeLayer::new(Arc::clone(&parts.clock), Some(noting(refusals))))
+            .layer(GateLayer::new(parts.limits.calls_max))
+            .layer(IdentityLayer(identities))
+            .layer(AdmissionLayer(Arc::new(Quotas::new(parts.limits.clone()))))
+            .service(routes.prepare());
+        let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
+        let connections =
+            listener::accept(parts.listener, parts.tls.acceptor()?, handshakes, &tasks);
+        let served = serve::serve(connections, service, &parts.limits, &tasks);
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
         }
-        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, served })
+        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, trail, served })
     }
 
     /// Returns the address of the internal listener.
@@ -211,9 +228,13 @@ impl Hub {
         }
         self.tasks.stop_within(PATIENCE).await;
         match self.served.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("the gRPC listener ended badly: {error}"),
+            Ok(()) => {}
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
+        }
+        if tokio::time::timeout(PATIENCE, self.trail.finish()).await.is_err() {
+            tracing::warn!(
+                "the last checkpoint was not made in {PATIENCE:?}; the next start makes it"
+            );
         }
         self.db.close().await;
         if let Some(internal) = self.internal {
@@ -222,9 +243,21 @@ impl Hub {
     }
 }
 
-/// Sees that the database can be used, and returns the secret that all replicas share.
-async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
-    let mut tx = db.read(&Permit::of_hub()).await?;
+/// Returns what finds out who calls, and keeps it and what it believes up to date in the background.
+fn identities(parts: &HubParts, tasks: &Tasks) -> Identities {
+    let (trust, clock) = (parts.tls.trust().clone(), Arc::clone(&parts.clock));
+    drop(tasks.spawn(parts.tls.clone().follow(tasks.stopping())));
+    drop(tasks.spawn(trust.clone().follow(tasks.stopping())));
+    drop(tasks.spawn(keys::fetch_all(trust.clone(), tasks.stopping())));
+    let identities = Identities::new(parts.db.clone(), parts.environment, trust, clock);
+    drop(tasks.spawn(identities.clone().watch(tasks.stopping())));
+    identities
+}
+
+/// Sees that the database can be used, and returns the secret that all replicas share and the hub's name in what it signs.
+async fn prepare(parts: &HubParts) -> Result<(Vec<u8>, Uuid), StartError> {
+    let now = parts.clock.now();
+    let mut tx = parts.db.read(&Permit::of_hub()).await?;
     if let Some(found) = checks::unsafe_setting(tx.connection()).await? {
         let (name, value, wanted) = found;
         return Err(StartError::Unsafe { name, value, wanted });
@@ -238,23 +271,68 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
     let mut fresh = [0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| StartError::Randomness)?;
     feed::extend(tx.connection()).await?;
-    Ok(feed::shared_secret(tx.connection(), "cursor", &fresh, clock.now()).await?)
+    let mut id = [0; 16];
+    aws_lc_rs::rand::fill(&mut id).map_err(|_| StartError::Randomness)?;
+    let hub = audit_store::hub_id(tx.connection(), id, now).await?;
+    audit_store::remember_key(tx.connection(), parts.keys.signer.as_ref(), now).await?;
+    Ok((feed::shared_secret(tx.connection(), "cursor", &fresh, now).await?, hub))
+}
+
+fn trail(parts: &HubParts, hub: Uuid, refusals: Refusals) -> Trail {
+    let (db, clock) = (parts.db.clone(), Arc::clone(&parts.clock));
+    let sealer = Sealer::new(db.clone(), Arc::clone(&clock), Arc::clone(&parts.keys.signer), hub);
+    Trail::new(db, clock, refusals, sealer, parts.checkpoint_every)
+}
+
+/// Returns what notes every failed call in the audit trail.
+fn noting(refusals: Refusals) -> OnRefused {
+    Arc::new(move |refused: &Refused| {
+        let action = refused.action.map_or(UNKNOWN_ACTION, Action::word);
+        let caller = refused.caller.as_ref();
+        refusals.note(caller, action, &refused.resource, refused.reason, refused.peer);
+    })
+}
+
+fn workers(parts: &HubParts, secret: &[u8], tasks: &Tasks) -> WorkerGrpc {
+    let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
+    WorkerGrpc::new(registry, Arc::clone(&parts.clock), secret, tasks.clone())
+}
+
+fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc {
+    let exports = Exports {
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        signer: Arc::clone(&parts.keys.signer),
+        hub,
+        tasks: tasks.clone(),
+    };
+    AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
 }
 
 fn postings(
-    db: &Db,
-    clock: &SharedClock,
+    parts: &HubParts,
+    hub: Uuid,
     (secret, cursor_key): (&[u8], CursorKey),
     tail: &Arc<Tail>,
     tasks: &Tasks,
 ) -> PostingGrpc {
-    let committer = Committer::new(db.clone(), Arc::clone(clock));
+    let (db, clock) = (&parts.db, &parts.clock);
+    let receipts = Receipts::new(hub, Arc::clone(&parts.keys.signer));
+    let committer = Committer::new(db.clone(), Arc::clone(clock), receipts, parts.limits.clone());
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());
     let watches = Watches::new(db.clone(), Arc::clone(clock), cursor_key, tail, watch_tasks);
     let pages = PageTokens::new(&[b"pages", secret].concat());
     PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
+}
+
+/// Adds the contract to what can be asked for: tools of today ask by version 1, those of yesterday by its alpha.
+fn reflected(routes: Routes) -> Result<Routes, tonic_reflection::server::Error> {
+    let (today, yesterday) = (contract().build_v1()?, contract().build_v1alpha()?);
+    Ok(routes
+        .add_service(today.max_decoding_message_size(QUESTION_BYTES_MAX))
+        .add_service(yesterday.max_decoding_message_size(QUESTION_BYTES_MAX)))
 }
 
 fn contract() -> tonic_reflection::server::Builder<'static> {

@@ -19,17 +19,19 @@ use tower::Service;
 
 use crate::bench::BenchError;
 use crate::client::connect::Options;
-use crate::dev::DevError;
+use crate::dev::{self, DevError};
 use crate::pb::peshub::feed::v1 as feed_pb;
 use crate::pb::peshub::postings::v1 as pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::platform::listener;
 use crate::platform::pki::DevelopmentCa;
 use crate::platform::tasks::Tasks;
-use crate::platform::tls::{self, TlsFiles};
+use crate::platform::tls::{ServerIdentity, Tls};
 
 /// Messages that may wait for the transport; as many as a watch has.
 const QUEUE: usize = 256;
+/// Handshakes at the same time.
+const HANDSHAKES_MAX: usize = 256;
 
 /// A server that streams records from memory to whoever calls.
 #[derive(Debug)]
@@ -48,16 +50,16 @@ impl BareServer {
     pub async fn start(records: Vec<Bytes>, now: OffsetDateTime) -> Result<Self, BenchError> {
         let ca = DevelopmentCa::new(now).map_err(DevError::from)?;
         let identity = ca.server().map_err(DevError::from)?;
-        let acceptor = tls::acceptor(&TlsFiles {
+        let identity = ServerIdentity {
             certificates: identity.certificate.into_bytes(),
             key: identity.key.into_bytes(),
-            client_authorities: ca.certificate().into_bytes(),
-        });
-        let acceptor = acceptor.map_err(DevError::from)?;
+        };
+        let tls = Tls::fixed(&identity, dev::trust(None, &ca)?).map_err(DevError::from)?;
+        let acceptor = tls.acceptor().map_err(DevError::from)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let tasks = Tasks::default();
-        let connections = listener::accept(listener, acceptor, &tasks);
+        let connections = listener::accept(listener, acceptor, HANDSHAKES_MAX, &tasks);
         let stopping = tasks.stopping();
         let service = Stream { records: records.into(), tasks: tasks.clone() };
         drop(tasks.spawn(async move {

@@ -25,6 +25,7 @@ pub(super) async fn run(args: DevArgs) -> Outcome {
         internal_listen: Some(args.hub.internal_listen),
         database_connections: args.hub.database_connections,
         feed_days: args.hub.feed_days,
+        limits: args.hub.limits.clone(),
         ..DevOptions::new(data_dir, &surroundings)
     };
     let url = options.database_url.as_deref();

@@ -1,7 +1,7 @@
 //! `peshub serve`
 
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -10,12 +10,13 @@ use crate::cli::{Outcome, client};
 use crate::dev::{self, Database};
 use crate::kernel::clock::SystemClock;
 use crate::platform::config::{
-    EnvironmentOptions, HubOptions, KeyOptions, Surroundings, TlsOptions,
+    EnvironmentOptions, HubOptions, KeyOptions, Surroundings, TlsOptions, TrustOptions,
 };
 use crate::platform::db::Db;
 use crate::platform::keys::Keys;
 use crate::platform::probes::Internal;
-use crate::platform::tls::{self, TlsFiles};
+use crate::platform::tls::{ServerFiles, Tls};
+use crate::platform::trust::SharedTrust;
 use crate::server::{Hub, HubParts};
 
 /// Arguments of `peshub serve`.
@@ -25,6 +26,8 @@ pub(super) struct ServeArgs {
     hub: HubOptions,
     #[command(flatten)]
     tls: TlsOptions,
+    #[command(flatten)]
+    trust: TrustOptions,
     #[command(flatten)]
     keys: KeyOptions,
     #[command(flatten)]
@@ -40,11 +43,9 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         Some(data_dir) => data_dir.clone(),
         None => dev::default_data_dir(&surroundings).await?,
     };
-    let tls = tls::acceptor(&TlsFiles {
-        certificates: read(&args.tls.tls_cert)?,
-        key: read(&args.tls.tls_key)?,
-        client_authorities: read(&args.tls.tls_client_ca)?,
-    })?;
+    let trust = believed(&args.trust)?;
+    let files = ServerFiles { certificates: args.tls.tls_cert, key: args.tls.tls_key };
+    let tls = Tls::open(files, trust)?;
     let url = args.hub.database.database_url.as_deref();
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), args.hub.database_connections);
@@ -68,6 +69,8 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         keys: Keys::open(&args.keys.keys_dir)?,
         environment: args.environment.environment,
         feed_days: args.hub.feed_days,
+        checkpoint_every: Duration::from_secs(args.hub.checkpoint_seconds.into()),
+        limits: args.hub.limits,
         reflection: args.reflection,
     })
     .await?;
@@ -79,7 +82,26 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    std::fs::read(path)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()).into())
+/// Returns whom the hub believes. A hub that believes nobody, or everybody, is not started.
+fn believed(
+    options: &TrustOptions,
+) -> Result<SharedTrust, Box<dyn std::error::Error + Send + Sync>> {
+    let trust = SharedTrust::open(options.trust_dir.as_deref(), options.hub_tokens)?;
+    if !trust.present().is_empty() {
+        return Ok(trust);
+    }
+    let what = match &options.trust_dir {
+        Some(dir) => format!("{} has no folder of a trust domain", dir.display()),
+        None => "there is no --trust-dir".to_owned(),
+    };
+    Err(format!(
+        "nobody could call this hub: {what}, and without --hub-tokens it takes no tokens of its own.\n\
+         Put the authorities of client certificates into TRUST-DIR/TRUST-DOMAIN/ca.pem. For a pilot:\n  \
+         peshub pki root --trust-domain pilot.example --dir authority\n  \
+         peshub pki issue --dir authority participant/NAME\n  \
+         mkdir -p trust/pilot.example && cp authority/ca.pem trust/pilot.example/\n  \
+         peshub serve --trust-dir trust …\n\
+         To try things out, `peshub dev` does all of this by itself."
+    )
+    .into())
 }

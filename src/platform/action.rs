@@ -16,4 +16,11 @@ impl Action {
     pub fn is_granted_to(self, roles: &[Role]) -> bool {
         self.is_for_everyone() || self.roles().iter().any(|role| roles.contains(role))
     }
+
+    /// Returns the action of an HTTP path, `/package.Service/Method`; `None` when it is no RPC of the hub.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        let name = path.strip_prefix('/')?;
+        Self::RPCS.into_iter().find(|action| action.name() == name)
+    }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::platform::permit::Environment;
@@ -26,9 +27,77 @@ pub struct HubOptions {
     #[arg(long, env = "PESHUB_FEED_DAYS", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub feed_days: u32,
+    /// How often a signed checkpoint is made over the audit trail if it has grown, in seconds, 1 to 3,600.
+    #[arg(long, env = "PESHUB_CHECKPOINT_SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub checkpoint_seconds: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub database: DatabaseOptions,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub limits: LimitOptions,
+}
+
+/// How much the hub takes on. Quotas are of one participant at one replica; records a day are of one participant in all.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct LimitOptions {
+    /// Most connections at the same time, 16 to 1,000,000.
+    #[arg(long, env = "PESHUB_CONNECTIONS_MAX", default_value_t = 4_096,
+          value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub connections_max: u32,
+    /// Most TLS handshakes at the same time, 16 to 65,536; beyond it the oldest one gives way.
+    #[arg(long, env = "PESHUB_HANDSHAKES_MAX", default_value_t = 256,
+          value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub handshakes_max: u32,
+    /// How long a connection is used, in seconds, 60 to 86,400; each may be a tenth longer or shorter.
+    #[arg(long, env = "PESHUB_CONNECTION_AGE_SECONDS", default_value_t = 1_800,
+          value_parser = clap::value_parser!(u32).range(60..=86_400))]
+    pub connection_age_seconds: u32,
+    /// How long a connection may be without a call, in seconds, 10 to 86,400.
+    #[arg(long, env = "PESHUB_CONNECTION_IDLE_SECONDS", default_value_t = 300,
+          value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    pub connection_idle_seconds: u32,
+    /// Most unary calls under way at the same time, 16 to 100,000; more are refused at once.
+    #[arg(long, env = "PESHUB_CALLS_MAX", default_value_t = 1_024,
+          value_parser = clap::value_parser!(u32).range(16..=100_000))]
+    pub calls_max: u32,
+    /// Calls a minute that read.
+    #[arg(long, env = "PESHUB_QUOTA_READ", default_value_t = 6_000)]
+    pub quota_read: u32,
+    /// Calls a minute that write.
+    #[arg(long, env = "PESHUB_QUOTA_WRITE", default_value_t = 3_000)]
+    pub quota_write: u32,
+    /// Calls a minute of administrators.
+    #[arg(long, env = "PESHUB_QUOTA_ADMINISTRATION", default_value_t = 600)]
+    pub quota_administration: u32,
+    /// Disclosures a minute of what is known of a worker.
+    #[arg(long, env = "PESHUB_QUOTA_DISCLOSURE", default_value_t = 600)]
+    pub quota_disclosure: u32,
+    /// Streams at the same time.
+    #[arg(long, env = "PESHUB_QUOTA_STREAM", default_value_t = 200)]
+    pub quota_stream: u32,
+    /// Records of postings a day, UTC. No limit when absent.
+    #[arg(long, env = "PESHUB_QUOTA_RECORD")]
+    pub quota_record: Option<u32>,
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            handshakes_max: 256,
+            connection_age_seconds: 1_800,
+            connection_idle_seconds: 300,
+            calls_max: 1_024,
+            quota_read: 6_000,
+            quota_write: 3_000,
+            quota_administration: 600,
+            quota_disclosure: 600,
+            quota_stream: 200,
+            quota_record: None,
+        }
+    }
 }
 
 /// Which database.
@@ -46,17 +115,8 @@ pub struct DatabaseOptions {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct EnvironmentOptions {
     /// Which installation this is: production, test or development. Systems that are registered for another are unknown here.
-    #[arg(long, env = "PESHUB_ENVIRONMENT", default_value = "production", value_parser = environment)]
+    #[arg(long, env = "PESHUB_ENVIRONMENT", default_value = "production", value_parser = environments())]
     pub environment: Environment,
-}
-
-fn environment(name: &str) -> Result<Environment, String> {
-    match name {
-        "production" => Ok(Environment::Production),
-        "test" => Ok(Environment::Test),
-        "development" => Ok(Environment::Development),
-        _ => Err("production, test or development".to_owned()),
-    }
 }
 
 /// The hub's own keys.
@@ -77,9 +137,28 @@ pub struct TlsOptions {
     /// Private key of the server, PEM.
     #[arg(long, env = "PESHUB_TLS_KEY")]
     pub tls_key: PathBuf,
-    /// Authorities whose client certificates are believed, PEM.
-    #[arg(long, env = "PESHUB_TLS_CLIENT_CA")]
-    pub tls_client_ca: PathBuf,
+}
+
+/// Whom the hub believes. One of the two must be given.
+#[derive(Args, Clone, Debug)]
+pub struct TrustOptions {
+    /// Directory with a folder for each trust domain: its authorities, revocation lists and issuers of tokens.
+    /// `peshub pki` makes one for pilots.
+    #[arg(long, env = "PESHUB_TRUST_DIR")]
+    pub trust_dir: Option<PathBuf>,
+    /// Also take bearer tokens that the hub made itself, and therefore connections without a client certificate.
+    #[arg(long, env = "PESHUB_HUB_TOKENS")]
+    pub hub_tokens: bool,
+}
+
+fn environments() -> impl TypedValueParser<Value = Environment> {
+    PossibleValuesParser::new(["production", "test", "development"]).map(|name| {
+        match name.as_str() {
+            "test" => Environment::Test,
+            "development" => Environment::Development,
+            _ => Environment::Production,
+        }
+    })
 }
 
 /// Logs and traces.
@@ -126,5 +205,23 @@ impl Surroundings {
             xdg_data_home: std::env::var_os("XDG_DATA_HOME").map(PathBuf::from),
             search_path: std::env::var_os("PATH"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::platform::config::LimitOptions;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        limits: LimitOptions,
+    }
+
+    #[test]
+    fn limits_have_the_same_defaults_in_code_as_on_the_command_line() {
+        assert_eq!(Line::try_parse_from(["peshub"]).unwrap().limits, LimitOptions::default());
     }
 }

@@ -444,7 +444,7 @@ impl WriteTx {
             record.entry_id,
             record.at,
             holder.map(|holder| holder.participant.0),
-            holder.map_or("hub", |holder| holder.participant_name.as_str()),
+            holder.map_or("(hub)", |holder| holder.participant_name.as_str()),
             holder.map_or("", |holder| holder.system_name.as_str()),
             self.permit.action().word(),
             record.subject,

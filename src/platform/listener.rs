@@ -1,9 +1,14 @@
 //! The listener: TCP connections, their handshakes, and their ends.
+//!
+//! Whoever connects and says nothing costs a place among the handshakes under way, never somebody else's: when all places are
+//! taken the oldest handshake gives way, and a client that means it is through within milliseconds.
 
-use std::future::Future as _;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
 use crate::platform::tasks::Tasks;
@@ -23,50 +28,126 @@ use crate::platform::tls::Peer;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most connections that wait to be taken up.
 const BACKLOG: usize = 128;
+/// Bytes that every HTTP/2 client begins with (RFC 9113, 3.4).
+const PREFACE_BYTES: usize = 24;
 
-/// Accepts connections in the background until the tasks are stopped. A peer that fails its handshake is dropped.
+/// Accepts connections in the background until the tasks are stopped. A peer that fails its handshake is dropped; beyond
+/// `handshakes_max` at the same time the oldest one is.
 pub fn accept(
     listener: TcpListener,
     acceptor: TlsAcceptor,
+    handshakes_max: usize,
     tasks: &Tasks,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(BACKLOG);
-    let work = accept_all(listener, acceptor, tasks.clone(), sender);
-    drop(tasks.spawn(work));
+    let accepting = Accepting {
+        acceptor,
+        handshakes: Arc::new(Handshakes { most: handshakes_max, under_way: Mutex::default() }),
+        tasks: tasks.clone(),
+        sender,
+    };
+    drop(tasks.spawn(accepting.run(listener)));
     ReceiverStream::new(receiver)
 }
 
-async fn accept_all(
-    listener: TcpListener,
+/// Handshakes under way, by the order in which they began.
+#[derive(Debug)]
+struct Handshakes {
+    most: usize,
+    under_way: Mutex<BTreeMap<u64, CancellationToken>>,
+}
+
+impl Handshakes {
+    /// Counts one in, at the cost of the oldest ones if there is no place. The token says when it must give way itself.
+    fn begin(self: &Arc<Self>, number: u64, stop: &CancellationToken) -> Place {
+        let give_way = stop.child_token();
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        while under_way.len() >= self.most.max(1) {
+            let Some((_, oldest)) = under_way.pop_first() else { break };
+            oldest.cancel();
+        }
+        under_way.insert(number, give_way.clone());
+        Place { number, give_way, handshakes: Arc::clone(self) }
+    }
+
+    /// Lets the oldest one go: the machine has no more room.
+    fn relieve(&self) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, oldest)) = under_way.pop_first() {
+            oldest.cancel();
+        }
+    }
+}
+
+/// A place among the handshakes under way; free again when it is dropped.
+#[derive(Debug)]
+struct Place {
+    number: u64,
+    give_way: CancellationToken,
+    handshakes: Arc<Handshakes>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut under_way =
+            self.handshakes.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.remove(&self.number);
+    }
+}
+
+struct Accepting {
     acceptor: TlsAcceptor,
+    handshakes: Arc<Handshakes>,
     tasks: Tasks,
     sender: mpsc::Sender<io::Result<Connection>>,
-) {
-    let stop = tasks.stopping();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            () = sender.closed() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                let (acceptor, sender, own) = (acceptor.clone(), sender.clone(), tasks.clone());
-                drop(tasks.spawn(async move {
-                    let cutting = own.cutting().cancelled_owned();
-                    match shake_hands(stream, address, &acceptor, cutting).await {
-                        // The receiver is gone only when the server has ended.
-                        Ok(connection) => drop(sender.send(Ok(connection)).await),
-                        Err(error) => tracing::debug!(%address, "handshake failed: {error}"),
-                    }
-                }));
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: give the others time to close some.
-                tracing::warn!("cannot accept: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+impl Accepting {
+    async fn run(self, listener: TcpListener) {
+        let stop = self.tasks.stopping();
+        let mut number = 0;
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.sender.closed() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    number += 1;
+                    let place = self.handshakes.begin(number, &stop);
+                    let (acceptor, sender) = (self.acceptor.clone(), self.sender.clone());
+                    drop(self.tasks.spawn(take_up(stream, address, acceptor, (place, sender))));
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: give the others time to close some.
+                    tracing::warn!("cannot accept: {error}");
+                    self.handshakes.relieve();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
             }
         }
+    }
+}
+
+async fn take_up(
+    stream: TcpStream,
+    address: SocketAddr,
+    acceptor: TlsAcceptor,
+    (place, sender): (Place, mpsc::Sender<io::Result<Connection>>),
+) {
+    let shaken = tokio::select! {
+        () = place.give_way.cancelled() => {
+            tracing::debug!(%address, "handshake gave way");
+            return;
+        }
+        shaken = shake_hands(stream, address, &acceptor) => shaken,
+    };
+    drop(place);
+    match shaken {
+        // The receiver is gone only when the server has ended.
+        Ok(connection) => drop(sender.send(Ok(connection)).await),
+        Err(error) => tracing::debug!(%address, "handshake failed: {error}"),
     }
 }
 
@@ -74,13 +155,12 @@ async fn shake_hands(
     stream: TcpStream,
     address: SocketAddr,
     acceptor: &TlsAcceptor,
-    cutting: WaitForCancellationFutureOwned,
 ) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
     let (_, session) = stream.get_ref();
     let peer = Peer::new(address, session.peer_certificates());
-    Ok(Connection { peer, stream, cutting: Box::pin(cutting) })
+    Ok(Connection { peer, stream, received: 0, has_spoken: Arc::default() })
 }
 
 /// A connection after its handshake.
@@ -88,8 +168,23 @@ async fn shake_hands(
 pub struct Connection {
     peer: Peer,
     stream: TlsStream<TcpStream>,
-    /// Ends the connection from our side, whatever is still on its way.
-    cutting: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Bytes that have come, as long as they are fewer than an HTTP/2 client begins with.
+    received: usize,
+    has_spoken: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// Returns what is known of the other end.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Returns what becomes true when the other end has sent as much as an HTTP/2 client begins with.
+    #[must_use]
+    pub fn has_spoken(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.has_spoken)
+    }
 }
 
 impl Connected for Connection {
@@ -106,11 +201,15 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // A connection is always being read from, so this is where it learns of its end.
-        if self.cutting.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.received < PREFACE_BYTES {
+            self.received += buffer.filled().len().saturating_sub(before);
+            if self.received >= PREFACE_BYTES {
+                self.has_spoken.store(true, Ordering::Relaxed);
+            }
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        read
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who may do what: a caller, and the permit that opens a transaction.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids::{ParticipantId, SystemId};
@@ -83,7 +83,7 @@ impl Scope {
 }
 
 /// Who a participant is, as far as calls go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The organisation.
     pub participant: ParticipantId,
@@ -118,12 +118,41 @@ impl Standing {
     }
 }
 
+/// The signal that a caller is no longer who it was, and why; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Ending(Arc<EndingState>);
+
+#[derive(Debug, Default)]
+struct EndingState {
+    signal: CancellationToken,
+    reason: OnceLock<Reason>,
+}
+
+impl Ending {
+    /// Ends the caller: `CALLER_DISABLED`, `CERTIFICATE_REVOKED` or `TOKEN_EXPIRED`. The first reason counts.
+    pub fn end(&self, reason: Reason) {
+        self.0.reason.get_or_init(|| reason);
+        self.0.signal.cancel();
+    }
+
+    /// Returns why it has ended; `None` while it has not.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.0.reason.get().copied()
+    }
+
+    /// Waits for the end.
+    pub fn ended(&self) -> WaitForCancellationFutureOwned {
+        self.0.signal.clone().cancelled_owned()
+    }
+}
+
 /// An authenticated system of a participant.
 #[derive(Clone, Debug)]
 pub struct Caller {
     standing: Arc<Standing>,
     scope: Scope,
-    ended: CancellationToken,
+    ending: Ending,
 }
 
 impl Caller {
@@ -132,7 +161,7 @@ impl Caller {
     pub fn new(standing: Standing) -> Self {
         let divisions = standing.division_tokens.iter().map(|token| division_facet(token));
         let scope = divisions.chain([owner_facet(standing.participant)]).collect();
-        Self { standing: Arc::new(standing), scope: Scope(scope), ended: CancellationToken::new() }
+        Self { standing: Arc::new(standing), scope: Scope(scope), ending: Ending::default() }
     }
 
     /// Returns its participant's id.
@@ -153,10 +182,16 @@ impl Caller {
         &self.standing
     }
 
+    /// Returns whether a call or a permit has this caller besides whoever asks.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        Arc::strong_count(&self.standing) > 1
+    }
+
     /// Returns the signal that the caller is no longer who it was: locked out, revoked, or its token's time is over.
     #[must_use]
-    pub const fn ended(&self) -> &CancellationToken {
-        &self.ended
+    pub const fn ending(&self) -> &Ending {
+        &self.ending
     }
 
     /// Returns the permit for an action.

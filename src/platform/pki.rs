@@ -1,15 +1,18 @@
-//! The development certificate authority: makes the certificates of a hub that is tried out. Never for production.
+//! Small certificate authorities: one of a development hub, and one for pilots in a directory. Never for production.
+
+pub mod authority;
+pub mod pilot;
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
-};
 use time::{Duration, OffsetDateTime};
+
+use crate::platform::pki::authority::{Authority, Profile, Usage};
 
 /// Trust domain of development identities.
 pub const TRUST_DOMAIN: &str = "dev.peshub";
+/// How long the certificates of a development hub count.
+const DEVELOPMENT: Duration = Duration::days(30);
 
 /// Why a certificate cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +20,11 @@ pub enum PkiError {
     /// A name cannot stand in a certificate, or a key cannot be made.
     #[error("a certificate cannot be made")]
     Certificate(#[from] rcgen::Error),
-    /// A file cannot be written.
-    #[error("{} cannot be written", path.display())]
+    /// The machine gives no randomness.
+    #[error("the machine gives no randomness")]
+    Randomness,
+    /// A file cannot be read or written.
+    #[error("{} cannot be read or written", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -26,10 +32,44 @@ pub enum PkiError {
         #[source]
         source: std::io::Error,
     },
+    /// A file is not what it should be.
+    #[error("{} is not what it should be: {why}", path.display())]
+    Form {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// There is something already.
+    #[error("{} is there already", path.display())]
+    Taken {
+        /// What.
+        path: PathBuf,
+    },
+    /// A name is none that a participant may have.
+    #[error("{name} is no name of the trust domain {trust_domain}")]
+    Name {
+        /// The name.
+        name: String,
+        /// The trust domain.
+        trust_domain: String,
+    },
+    /// A serial number is none.
+    #[error("{serial} is no serial number")]
+    Serial {
+        /// What was given.
+        serial: String,
+    },
+    /// No certificate was issued that is meant.
+    #[error("no certificate was issued with the serial number or in the file {what}")]
+    Unknown {
+        /// What was given.
+        what: String,
+    },
 }
 
 /// A certificate and its key, PEM.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity {
     /// The certificate.
     pub certificate: String,
@@ -37,9 +77,16 @@ pub struct Identity {
     pub key: String,
 }
 
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
 /// A certificate authority that lives as long as the process; a new start makes a new one.
+#[derive(Debug)]
 pub struct DevelopmentCa {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
     now: OffsetDateTime,
 }
 
@@ -50,17 +97,20 @@ impl DevelopmentCa {
     ///
     /// No key can be made.
     pub fn new(now: OffsetDateTime) -> Result<Self, PkiError> {
-        let mut params = parameters("peshub development CA", now);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-        Ok(Self { issuer, now })
+        let authority = Authority::create("peshub development CA", TRUST_DOMAIN, now, DEVELOPMENT)?;
+        Ok(Self { authority, now })
+    }
+
+    /// Returns the authority itself, for certificates of another kind.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// Returns the authority's own certificate, PEM.
     #[must_use]
     pub fn certificate(&self) -> String {
-        self.issuer.pem()
+        self.authority.certificate().to_owned()
     }
 
     /// Makes the certificate of a server on this machine.
@@ -69,14 +119,16 @@ impl DevelopmentCa {
     ///
     /// No key can be made.
     pub fn server(&self) -> Result<Identity, PkiError> {
-        let mut params = parameters("peshub", self.now);
-        params.subject_alt_names = vec![
-            SanType::DnsName("localhost".try_into()?),
-            SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
-            SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
-        ];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(params)
+        let profile = Profile {
+            hosts: vec!["localhost".to_owned()],
+            addresses: vec![
+                std::net::Ipv4Addr::LOCALHOST.into(),
+                std::net::Ipv6Addr::LOCALHOST.into(),
+            ],
+            usage: Usage::Server,
+            ..Profile::client("peshub", &[], self.now, DEVELOPMENT)
+        };
+        Ok(self.authority.issue(&profile)?.identity)
     }
 
     /// Makes the certificate of a participant, with [`participant_uri`] as its one name.
@@ -94,26 +146,8 @@ impl DevelopmentCa {
     ///
     /// No key can be made, or a name cannot stand in a certificate.
     pub fn client(&self, common_name: &str, uris: &[String]) -> Result<Identity, PkiError> {
-        let mut params = parameters(common_name, self.now);
-        for uri in uris {
-            params.subject_alt_names.push(SanType::URI(uri.clone().try_into()?));
-        }
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params)
-    }
-
-    fn sign(&self, mut params: CertificateParams) -> Result<Identity, PkiError> {
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
-    }
-}
-
-impl std::fmt::Debug for DevelopmentCa {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DevelopmentCa").finish_non_exhaustive()
+        let profile = Profile::client(common_name, uris, self.now, DEVELOPMENT);
+        Ok(self.authority.issue(&profile)?.identity)
     }
 }
 
@@ -123,17 +157,7 @@ pub fn participant_uri(name: &str) -> String {
     format!("spiffe://{TRUST_DOMAIN}/participant/{name}")
 }
 
-fn parameters(common_name: &str, now: OffsetDateTime) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    let mut name = DistinguishedName::new();
-    name.push(DnType::CommonName, common_name);
-    params.distinguished_name = name;
-    params.not_before = now - Duration::minutes(5);
-    params.not_after = now + Duration::days(30);
-    params
-}
-
-/// Writes a file that only its owner can read.
+/// Writes a file that only its owner can read. It is there as a whole or not at all.
 ///
 /// # Errors
 ///
@@ -141,12 +165,19 @@ fn parameters(common_name: &str, now: OffsetDateTime) -> CertificateParams {
 pub fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| PkiError::File { path: path.to_owned(), source })
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    let write = || {
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, path)
+    };
+    write().map_err(|source| PkiError::File { path: path.to_owned(), source })
 }

@@ -9,6 +9,8 @@ use tracing::Instrument as _;
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::fields::{self, Check};
 use crate::platform::action::Action;
+use crate::platform::identity::IdentityFault;
+use crate::platform::limits::gate::Place;
 use crate::platform::permit::{Caller, Permit};
 use crate::platform::status;
 use crate::platform::tasks::Tasks;
@@ -17,8 +19,11 @@ use crate::platform::tasks::Tasks;
 ///
 /// # Errors
 ///
-/// `CALLER_UNKNOWN` when it found none.
+/// `CALLER_UNKNOWN` when the call shows nothing, or what is wrong with what it shows.
 pub fn caller(extensions: &Extensions) -> Result<Caller, Fault> {
+    if let Some(fault) = extensions.get::<IdentityFault>() {
+        return Err(fault.to_fault());
+    }
     extensions.get::<Caller>().cloned().ok_or_else(|| {
         let message = "no client certificate or bearer token that this hub knows";
         Fault::new(Kind::Unauthenticated, Reason::CallerUnknown, message)
@@ -44,16 +49,24 @@ where
     A: Send + 'static,
     F: Future<Output = Result<A, Fault>> + Send + 'static,
 {
-    let (_, extensions, message) = request.into_parts();
+    let (_, mut extensions, message) = request.into_parts();
+    let place = extensions.remove::<Place>();
     let violations = fields::check(&message);
     let admitted = admit(&extensions, action).and_then(|(caller, permit)| {
         if violations.is_empty() { Ok((caller, permit)) } else { Err(Fault::fields(violations)) }
     });
     let outcome = match admitted {
         Ok((caller, permit)) => {
-            let span = span(action, &caller);
-            let work = work(caller, permit, message).instrument(span);
-            tasks.spawn(work).await.unwrap_or_else(|panic| Err(Fault::internal(panic)))
+            let work = work(caller, permit, message);
+            let work = async move {
+                let outcome = work.await;
+                drop(place);
+                outcome
+            };
+            tasks
+                .spawn(work.in_current_span())
+                .await
+                .unwrap_or_else(|panic| Err(Fault::internal(panic)))
         }
         Err(fault) => Err(fault),
     };
@@ -69,15 +82,4 @@ pub fn admit(extensions: &Extensions, action: Action) -> Result<(Caller, Permit)
     let caller = caller(extensions)?;
     let permit = caller.permit(action)?;
     Ok((caller, permit))
-}
-
-/// Returns the span of a call.
-#[must_use]
-pub fn span(action: Action, caller: &Caller) -> tracing::Span {
-    tracing::info_span!(
-        "rpc",
-        rpc.method = action.name(),
-        participant.name = caller.name(),
-        otel.kind = "server"
-    )
 }

@@ -4,13 +4,9 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
-use http::{Request, Response};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
-use tower::{Layer, Service};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::fields::{Rule, Violation};
@@ -65,73 +61,91 @@ fn code(kind: Kind) -> Code {
     }
 }
 
-/// Sees that whatever the transport refuses by itself, such as a message that cannot be read, is told as everything else is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ExplainLayer;
-
-impl<S> Layer<S> for ExplainLayer {
-    type Service = Explain<S>;
-
-    fn layer(&self, inner: S) -> Explain<S> {
-        Explain { inner }
-    }
+/// What a failure told, for who keeps account of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its reason.
+    pub reason: Reason,
+    /// Name of the thing that it was about; empty when it was about none.
+    pub resource: String,
 }
 
-/// See [`ExplainLayer`].
-#[derive(Clone, Debug)]
-pub struct Explain<S> {
-    inner: S,
-}
-
-impl<S, B, A> Service<Request<B>> for Explain<S>
-where
-    S: Service<Request<B>, Response = Response<A>>,
-    S::Future: Send + 'static,
-    A: Default,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let answering = self.inner.call(request);
-        Box::pin(async move {
-            let response = answering.await?;
-            match Status::from_header_map(response.headers()).as_ref().and_then(explained) {
-                Some(fault) => Ok(of_fault(&fault).into_http()),
-                None => Ok(response),
-            }
-        })
-    }
+/// Returns a failure with everything that every failure tells: whatever the transport refuses by itself, such as a message that
+/// cannot be read, gets its reason here, and all get the number of the call.
+#[must_use]
+pub fn complete(status: Status, call_id: &str, is_rpc: bool) -> (Status, Told) {
+    let status = if status.details().is_empty() {
+        let fault = explained(&status, is_rpc);
+        let mut told = of_fault(&fault);
+        // Such as the encodings that could have been used.
+        *told.metadata_mut() = status.metadata().clone();
+        told
+    } else {
+        status
+    };
+    let mut details = status.get_error_details();
+    let info = details.error_info();
+    let reason = info.and_then(|info| Reason::ALL.into_iter().find(|it| it.name() == info.reason));
+    let resource = details.resource_info().map(|info| info.resource_name.clone());
+    let told =
+        Told { reason: reason.unwrap_or(Reason::Internal), resource: resource.unwrap_or_default() };
+    details.set_request_info(call_id, "");
+    let (code, message) = (status.code(), status.message().to_owned());
+    let metadata = status.metadata().clone();
+    (Status::with_error_details_and_metadata(code, message, details, metadata), told)
 }
 
 /// Returns the fault that a status without details stands for: those that the hub made have some.
-fn explained(status: &Status) -> Option<Fault> {
-    if !status.details().is_empty() {
-        return None;
-    }
+fn explained(status: &Status, is_rpc: bool) -> Fault {
     match status.code() {
-        Code::Internal | Code::InvalidArgument => {
-            let violation = Violation {
-                field: String::new(),
-                rule: Rule::Malformed,
-                expected: "a message of the contract".to_owned(),
-                given: String::new(),
-            };
-            let message = "the message cannot be read";
-            let fault = Fault::new(Kind::InvalidArgument, Reason::FieldsInvalid, message);
-            Some(Fault { violations: vec![violation], ..fault })
+        Code::Internal | Code::InvalidArgument | Code::Cancelled => {
+            unreadable(Kind::InvalidArgument, "", "a message of the contract")
         }
         Code::OutOfRange | Code::ResourceExhausted => {
             let message = "the message is larger than the hub takes";
-            Some(Fault::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message))
+            Fault::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message)
         }
-        _ => None,
+        // gRPC has this code for an encoding that is not known, too.
+        Code::Unimplemented if is_rpc => {
+            let expected = "one of the encodings that the hub takes, or none";
+            unreadable(Kind::Unimplemented, "grpc-encoding", expected)
+        }
+        Code::Unimplemented => {
+            Fault::new(Kind::Unimplemented, Reason::MethodUnknown, "the hub has no such RPC")
+        }
+        // The health service says this of a service that it does not know.
+        Code::NotFound => {
+            Fault::new(Kind::NotFound, Reason::MethodUnknown, "the hub has no such service")
+        }
+        Code::DeadlineExceeded => deadline_exceeded(),
+        Code::Ok
+        | Code::Unknown
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => Fault::internal(status.clone()),
     }
+}
+
+fn unreadable(kind: Kind, field: &str, expected: &str) -> Fault {
+    let violation = Violation {
+        field: field.to_owned(),
+        rule: Rule::Malformed,
+        expected: expected.to_owned(),
+        given: String::new(),
+    };
+    let fault = Fault::new(kind, Reason::FieldsInvalid, "the message cannot be read");
+    Fault { violations: vec![violation], ..fault }
+}
+
+/// Returns the fault of a call whose time is over.
+#[must_use]
+pub fn deadline_exceeded() -> Fault {
+    let message = "the deadline passed before the answer was ready";
+    Fault::new(Kind::DeadlineExceeded, Reason::DeadlineExceeded, message)
 }
 
 fn log(fault: &Fault) {

@@ -18,7 +18,10 @@ pub enum PostingError {
     },
     /// No such posting within the caller's scope.
     #[error("no such posting")]
-    NotFound,
+    NotFound {
+        /// What it was called.
+        name: String,
+    },
     /// A batch id is neither the next nor an earlier one.
     #[error("batch {sent} came where {expected} was expected")]
     BatchOutOfOrder {
@@ -57,9 +60,12 @@ pub enum PostingError {
     /// A page token does not belong to this request.
     #[error("this page token does not belong to this request")]
     PageTokenInvalid,
-    /// The hub shuts down.
-    #[error("the hub is shutting down; reconnect and continue")]
+    /// The hub ends the connection: it shuts down, or the connection has reached its age.
+    #[error("the hub ends this connection; reconnect and continue")]
     ShuttingDown,
+    /// The participant has sent as many records today as it may.
+    #[error("the participant's quota of records is used up")]
+    QuotaExceeded(#[source] Fault),
     /// The request breaks rules.
     #[error("the request is not valid")]
     Invalid(#[source] Fault),
@@ -79,16 +85,19 @@ impl From<PostingError> for Fault {
         let message = error.to_string();
         match error {
             PostingError::Db(error) => error.into(),
-            PostingError::Invalid(fault) => fault,
-            PostingError::SourceNotFound { .. } => {
-                Self::new(Kind::NotFound, Reason::SourceNotFound, message)
+            PostingError::Invalid(fault) | PostingError::QuotaExceeded(fault) => fault,
+            PostingError::SourceNotFound { name } => {
+                Self::new(Kind::NotFound, Reason::SourceNotFound, message).about("source", name)
             }
-            PostingError::NotFound => Self::new(Kind::NotFound, Reason::PostingNotFound, message),
+            PostingError::NotFound { name } => {
+                Self::new(Kind::NotFound, Reason::PostingNotFound, message).about("posting", name)
+            }
             PostingError::BatchOutOfOrder { .. } => {
                 Self::new(Kind::FailedPrecondition, Reason::BatchOutOfOrder, message)
             }
-            PostingError::BatchIdReused { .. } => {
+            PostingError::BatchIdReused { sent } => {
                 Self::new(Kind::AlreadyExists, Reason::BatchIdReused, message)
+                    .about("batch", sent.to_string())
             }
             PostingError::BatchTooLarge => {
                 Self::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message)

@@ -17,6 +17,7 @@ use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingService;
 use crate::platform::action::Action;
 use crate::platform::mutation::{self, RequestKey, once};
+use crate::platform::serve::Draining;
 use crate::platform::tasks::Tasks;
 use crate::platform::{rpc, status};
 use crate::postings::commands::{self, UnaryBatch};
@@ -56,7 +57,9 @@ fn outgoing<T: Send + 'static>(
     receiver: tokio::sync::mpsc::Receiver<Result<T, Fault>>,
 ) -> Response<Stream<T>> {
     let stream = ReceiverStream::new(receiver);
-    Response::new(Box::pin(stream.map(|item| item.map_err(|fault| status::of_fault(&fault)))))
+    let span = tracing::Span::current();
+    let failed = move |fault: Fault| span.in_scope(|| status::of_fault(&fault));
+    Response::new(Box::pin(stream.map(move |item| item.map_err(&failed))))
 }
 
 #[tonic::async_trait]
@@ -69,10 +72,10 @@ impl PostingService for PostingGrpc {
         request: Request<Streaming<raw::SyncPostingsRequest>>,
     ) -> Result<Response<Self::SyncPostingsStream>, Status> {
         let (_, extensions, incoming) = request.into_parts();
-        let (caller, permit) = rpc::admit(&extensions, Action::SyncPostings)
+        let (_, permit) = rpc::admit(&extensions, Action::SyncPostings)
             .map_err(|fault| status::of_fault(&fault))?;
-        let _in_span = rpc::span(Action::SyncPostings, &caller).entered();
-        Ok(outgoing(self.streams.serve(permit, incoming)))
+        let draining = Draining::of(&extensions, &self.tasks);
+        Ok(outgoing(self.streams.serve(permit, incoming, draining)))
     }
 
     async fn batch_upsert_postings(
@@ -98,9 +101,9 @@ impl PostingService for PostingGrpc {
             let key = match request.posting {
                 Some(pb::get_posting_request::Posting::Key(key)) => external(key),
                 Some(pb::get_posting_request::Posting::Name(name)) => {
-                    Key::Id(wire::id_of_name(&name).ok_or(PostingError::NotFound)?)
+                    wire::id_of_name(&name).map(Key::Id).ok_or(PostingError::NotFound { name })?
                 }
-                None => return Err(PostingError::NotFound.into()),
+                None => return Err(PostingError::NotFound { name: String::new() }.into()),
             };
             Ok(raw::GetPostingResponse { record: queries::posting(&db, &permit, &key).await? })
         })
@@ -151,7 +154,7 @@ impl PostingService for PostingGrpc {
     ) -> Result<Response<Self::WatchPostingsStream>, Status> {
         let (_, extensions, request) = request.into_parts();
         let serve = async {
-            let (caller, permit) = rpc::admit(&extensions, Action::WatchPostings)?;
+            let (_, permit) = rpc::admit(&extensions, Action::WatchPostings)?;
             let violations = fields::check(&request);
             if !violations.is_empty() {
                 return Err(Fault::fields(violations));
@@ -161,8 +164,9 @@ impl PostingService for PostingGrpc {
             let start = queries::watch_start(db, &permit, &self.watches, &request).await?;
             let seconds = u64::try_from(request.bookmark_seconds).unwrap_or(0);
             let seconds = if seconds == 0 { BOOKMARK_SECONDS } else { seconds };
-            let wish = Wish { filter, start, bookmarks_every: Duration::from_secs(seconds) };
-            let _in_span = rpc::span(Action::WatchPostings, &caller).entered();
+            let bookmarks_every = Duration::from_secs(seconds);
+            let draining = Draining::of(&extensions, &self.tasks);
+            let wish = Wish { filter, start, bookmarks_every, draining };
             Ok(outgoing(self.watches.serve(permit, wish)))
         };
         serve.await.map_err(|fault: Fault| status::of_fault(&fault))

@@ -24,7 +24,8 @@ const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// `POSTING_NOT_FOUND` when it is not there for this caller, or the database fails.
 pub async fn posting(db: &Db, permit: &Permit, key: &Key) -> Result<Bytes, PostingError> {
     let mut tx = db.read(permit).await?;
-    let stored = read::one(&mut tx, key).await?.ok_or(PostingError::NotFound)?;
+    let stored = read::one(&mut tx, key).await?;
+    let stored = stored.ok_or_else(|| PostingError::NotFound { name: key.to_string() })?;
     Ok(record(&stored))
 }
 

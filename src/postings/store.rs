@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::kernel::ids::{ChangeId, LaneId, ParticipantId, PostingId, Revision, SourceId};
@@ -36,7 +36,7 @@ pub struct Source {
 ///
 /// `SOURCE_NOT_FOUND`, or the database fails.
 pub async fn source(tx: &mut ReadTx, name: &str) -> Result<Source, PostingError> {
-    let owner = tx.permit().participant().ok_or(PostingError::NotFound)?;
+    let owner = tx.permit().participant().ok_or(PostingError::Corrupt { what: "caller" })?;
     let id = sqlx::query_scalar!(
         "SELECT source_id FROM source WHERE name = $1 AND participant_id = $2",
         name,
@@ -247,6 +247,8 @@ pub struct Finish {
     pub opened: i64,
     /// Postings that were closed.
     pub closed: i64,
+    /// Records that the batch brought.
+    pub records: i64,
 }
 
 /// Moves the lane on and keeps the answer. Returns false when the lane is held by another stream or stands elsewhere:
@@ -259,7 +261,8 @@ pub async fn finish(tx: &mut WriteTx, finish: &Finish) -> Result<bool, DbError> 
     let (batch_id, holder) = finish.numbered.unzip();
     let moved = sqlx::query_scalar!(
         "UPDATE sync_lane SET last_batch_id = coalesce($2, last_batch_id), last_committed_at = $4,
-                opened = opened + $5, closed = closed + $6
+                opened = opened + $5, closed = closed + $6,
+                records = CASE WHEN records_on = $7 THEN records ELSE 0 END + $8, records_on = $7
          WHERE lane_id = $1 AND ($2::bigint IS NULL OR (last_batch_id + 1 = $2 AND holder = $3))
          RETURNING lane_id",
         finish.lane.0,
@@ -268,6 +271,8 @@ pub async fn finish(tx: &mut WriteTx, finish: &Finish) -> Result<bool, DbError> 
         finish.at,
         finish.opened,
         finish.closed,
+        finish.at.date(),
+        finish.records,
     )
     .fetch_optional(tx.connection())
     .await?;
@@ -300,4 +305,27 @@ pub async fn finish(tx: &mut WriteTx, finish: &Finish) -> Result<bool, DbError> 
         .await?;
     }
     Ok(true)
+}
+
+/// Returns how many records a participant has sent on a day (UTC), over all its lanes, with what this transaction adds. Lanes do
+/// not wait for one another, so each may come to one batch more than it would have alone.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn records_of_day(
+    tx: &mut WriteTx,
+    participant: ParticipantId,
+    day: Date,
+) -> Result<i64, DbError> {
+    let records = sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(l.records), 0)::bigint AS "records!"
+           FROM sync_lane l JOIN source s ON s.source_id = l.source_id
+           WHERE s.participant_id = $1 AND l.records_on = $2"#,
+        participant.0,
+        day,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(records)
 }

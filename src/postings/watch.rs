@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::kernel::clock::SharedClock;
@@ -62,6 +63,8 @@ pub struct Wish {
     pub start: Start,
     /// Longest time between two bookmarks.
     pub bookmarks_every: Duration,
+    /// Says when the watch must end with a last bookmark, to be continued elsewhere.
+    pub draining: CancellationToken,
 }
 
 /// What a watch needs.
@@ -107,6 +110,7 @@ impl Watches {
             permit,
             filter: wish.filter,
             bookmarks_every: wish.bookmarks_every,
+            draining: wish.draining,
             sender,
             position: Position(0),
             epoch: uuid::Uuid::nil(),
@@ -141,6 +145,7 @@ struct Watch {
     permit: Permit,
     filter: FacetFilter,
     bookmarks_every: Duration,
+    draining: CancellationToken,
     sender: mpsc::Sender<Outgoing>,
     /// Everything up to here was sent.
     position: Position,
@@ -239,7 +244,7 @@ impl Watch {
     }
 
     async fn follow(&mut self) -> Result<(), End> {
-        let stopping = self.hub.tasks.stopping();
+        let draining = self.draining.clone();
         let mut moves = self.hub.tail.moves();
         let mut next_bookmark = Instant::now() + self.bookmarks_every;
         loop {
@@ -250,7 +255,7 @@ impl Watch {
                 next_bookmark = Instant::now() + self.bookmarks_every;
             }
             tokio::select! {
-                () = stopping.cancelled() => {
+                () = draining.cancelled() => {
                     self.bookmark(false, true).await?;
                     return Err(PostingError::ShuttingDown.into());
                 }

@@ -13,6 +13,7 @@ use peshub::client::sync::{SyncOptions, SyncSession};
 use peshub::client::watch::{Watch, WatchItem, WatchOptions};
 use peshub::pb::peshub::feed::v1::EventKind;
 use peshub::pb::peshub::postings::v1::BatchAcknowledgement;
+use peshub::platform::keys::Keys;
 use peshub::platform::pki::{self, DevelopmentCa};
 use prost::Message as _;
 use rand::rngs::StdRng;
@@ -76,11 +77,15 @@ impl Serving {
     fn new(ca: &DevelopmentCa, database: Vec<String>) -> Self {
         let dir = cluster::directory("kill");
         let server = ca.server().expect("a certificate");
+        let authority = format!("trust/{}/ca.pem", pki::TRUST_DOMAIN);
+        std::fs::create_dir_all(dir.join(&authority).parent().expect("a folder"))
+            .expect("a folder");
         for (name, text) in
-            [("cert", &server.certificate), ("key", &server.key), ("ca", &ca.certificate())]
+            [("cert", &server.certificate), ("key", &server.key), (&authority, &ca.certificate())]
         {
             pki::write_private(&dir.join(name), text).expect("a file");
         }
+        Keys::open_or_create(&dir.join("keys")).expect("keys");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("its address");
         Self { dir, address, database }
@@ -89,9 +94,10 @@ impl Serving {
     fn start(&self) -> Program {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let listen = self.address.to_string();
-        let (cert, key, ca) = (file("cert"), file("key"), file("ca"));
+        let (cert, key, trust, keys) = (file("cert"), file("key"), file("trust"), file("keys"));
         let mut arguments = vec!["serve", "--listen", &listen, "--internal-listen", "127.0.0.1:0"];
-        arguments.extend(["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca]);
+        arguments.extend(["--tls-cert", &cert, "--tls-key", &key, "--trust-dir", &trust]);
+        arguments.extend(["--keys-dir", &keys, "--environment", "development"]);
         arguments.extend(self.database.iter().map(String::as_str));
         Program::start(&arguments)
     }

@@ -104,7 +104,7 @@ fn a_command_line_that_cannot_be_carried_out_says_why() {
     let wrong = run(&["serve"], &data_dir);
     assert_eq!(wrong.status.code(), Some(2));
     let (_, error) = said(&wrong);
-    for missing in ["--tls-cert", "--tls-key", "--tls-client-ca"] {
+    for missing in ["--tls-cert", "--tls-key", "--keys-dir"] {
         assert!(error.contains(missing), "{error}");
     }
     let url = "postgres://nobody@localhost/none?host=/nonexistent";

@@ -19,11 +19,16 @@
     reason = "a test fails by panicking and may start tasks of its own; clippy's leave for tests does not reach their helpers"
 )]
 
+mod audit;
 mod errors;
 mod feed;
+mod hostile;
 mod house;
+mod identity;
 mod kill;
+mod limits;
 mod local;
+mod once;
 mod permissions;
 mod postings;
 mod program;
@@ -32,4 +37,5 @@ mod raw;
 mod refusals;
 mod rules;
 mod support;
+mod wall;
 mod workers;

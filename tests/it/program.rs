@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::DEADLINE;
 use crate::support::cluster::directory;
 
-fn peshub() -> Command {
+pub(crate) fn peshub() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_peshub"));
     // Settings of whoever runs the tests are not the tests'.
     for (name, _) in std::env::vars_os() {
@@ -27,19 +27,19 @@ fn run(command: &mut Command) -> Output {
     command.output().expect("the program")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
 /// Runs to a good end and returns what was printed.
-fn done(command: &mut Command) -> String {
+pub(crate) fn done(command: &mut Command) -> String {
     let output = run(command);
     assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
 /// Runs to a bad end and returns what was said about it.
-fn failed(command: &mut Command, code: i32) -> String {
+pub(crate) fn failed(command: &mut Command, code: i32) -> String {
     let output = run(command);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{command:?}: {said}");

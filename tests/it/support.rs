@@ -6,6 +6,8 @@
 
 pub(crate) mod author;
 pub(crate) mod cluster;
+pub(crate) mod hostile;
+pub(crate) mod plain;
 pub(crate) mod postings;
 pub(crate) mod sync;
 pub(crate) mod table;
@@ -13,6 +15,7 @@ pub(crate) mod watch;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,7 +23,7 @@ use peshub::client::connect::{ClientIdentity, Connection, Options};
 use peshub::dev::{Database, DevHub, DevOptions};
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
-use peshub::platform::config::Surroundings;
+use peshub::platform::config::{LimitOptions, Surroundings};
 use peshub::platform::pki::DevelopmentCa;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
@@ -86,14 +89,35 @@ impl World {
 
     /// Starts one more hub over the database.
     pub(crate) async fn hub(&self) -> TestHub {
-        self.hub_in(&std::env::temp_dir()).await
+        self.hub_with(LimitOptions::default(), None).await
+    }
+
+    /// Starts one more hub over the database, with limits of its own.
+    pub(crate) async fn hub_within(&self, limits: LimitOptions) -> TestHub {
+        self.hub_with(limits, None).await
+    }
+
+    /// Starts one more hub over the database, which believes what stands in a trust directory.
+    pub(crate) async fn hub_believing(&self, trust_dir: Option<&Path>) -> TestHub {
+        self.hub_with(LimitOptions::default(), trust_dir).await
     }
 
     /// Starts one more hub over the database, with the keys in a data directory of its own.
-    pub(crate) async fn hub_in(&self, data_dir: &std::path::Path) -> TestHub {
-        let mut options = DevOptions::new(data_dir.to_owned(), &Surroundings::default());
+    pub(crate) async fn hub_in(&self, data_dir: &Path) -> TestHub {
+        self.hub_of(DevOptions::new(data_dir.to_owned(), &Surroundings::default())).await
+    }
+
+    async fn hub_with(&self, limits: LimitOptions, trust_dir: Option<&Path>) -> TestHub {
+        let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
+        options.trust_dir = trust_dir.map(Path::to_owned);
+        options.limits = limits;
+        self.hub_of(options).await
+    }
+
+    async fn hub_of(&self, mut options: DevOptions) -> TestHub {
         options.internal_listen = None;
         options.database_connections = 10;
+        options.checkpoint_every = Duration::from_millis(100);
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");

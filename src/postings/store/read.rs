@@ -32,6 +32,15 @@ pub enum Key {
     External(String, String),
 }
 
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "postings/{id}"),
+            Self::External(source, id) => write!(f, "sources/{source}/{id}"),
+        }
+    }
+}
+
 /// Returns a posting within the permit's scope.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -59,6 +60,8 @@ struct Opened {
     source: Arc<Source>,
     /// The lane and this stream's name on it; `None` when nothing is to be stored.
     lane: Option<(LaneId, Uuid)>,
+    /// The lane's name.
+    lane_name: Arc<str>,
 }
 
 impl SyncStreams {
@@ -68,6 +71,7 @@ impl SyncStreams {
         &self,
         permit: Permit,
         incoming: Streaming<raw::SyncPostingsRequest>,
+        draining: CancellationToken,
     ) -> mpsc::Receiver<Outgoing> {
         let (answers, receiver) = mpsc::channel(CREDITS + 1);
         let streams = self.clone();
@@ -75,7 +79,9 @@ impl SyncStreams {
         drop(
             self.tasks.spawn(
                 async move {
-                    if let Err(error) = streams.read(permit, incoming, answers.clone()).await {
+                    if let Err(error) =
+                        streams.read(permit, (incoming, draining), answers.clone()).await
+                    {
                         // Nobody listens any more when this fails.
                         answers.send(Err(error.into())).await.unwrap_or_default();
                     }
@@ -90,7 +96,7 @@ impl SyncStreams {
     async fn read(
         &self,
         permit: Permit,
-        mut incoming: Streaming<raw::SyncPostingsRequest>,
+        (mut incoming, draining): (Streaming<raw::SyncPostingsRequest>, CancellationToken),
         answers: mpsc::Sender<Outgoing>,
     ) -> Result<(), PostingError> {
         let Some(opened) = self.open(permit, &mut incoming, &answers).await? else { return Ok(()) };
@@ -110,6 +116,7 @@ impl SyncStreams {
             async move { streams.acknowledge(committed, outgoing, validate_only).await };
         let acknowledging = self.tasks.spawn(acknowledging.in_current_span());
 
+        let mut incoming = (incoming, draining);
         let reading = self.read_batches(&opened, &mut incoming, to_commit, (&answers, &done)).await;
         // Everything that was read is committed and acknowledged before the stream ends, whatever ends it.
         let committing = committing.await?;
@@ -155,20 +162,20 @@ impl SyncStreams {
         });
         let response = pb::SyncPostingsResponse { message: Some(message) };
         let is_there = answers.send(Ok(response)).await.is_ok();
-        Ok(is_there.then(|| Opened { permit, source: Arc::new(source), lane }))
+        let lane_name = open.lane.into();
+        Ok(is_there.then(|| Opened { permit, source: Arc::new(source), lane, lane_name }))
     }
 
     async fn read_batches(
         &self,
         opened: &Opened,
-        incoming: &mut Streaming<raw::SyncPostingsRequest>,
+        (incoming, draining): &mut (Streaming<raw::SyncPostingsRequest>, CancellationToken),
         to_commit: mpsc::Sender<InTurn>,
         (answers, done): (&mpsc::Sender<Outgoing>, &AtomicU64),
     ) -> Result<(), PostingError> {
-        let stopping = self.tasks.stopping();
         loop {
             let message = tokio::select! {
-                () = stopping.cancelled() => return Err(PostingError::ShuttingDown),
+                () = draining.cancelled() => return Err(PostingError::ShuttingDown),
                 () = answers.closed() => return Ok(()),
                 // The second stage has failed and says why.
                 () = to_commit.closed() => return Ok(()),
@@ -208,10 +215,9 @@ impl SyncStreams {
             let ids = Arc::clone(&prepared.ids);
             let committed = match opened.lane {
                 Some((lane, _)) => self.committer.commit(&opened.permit, lane, prepared).await?,
-                None => Committed {
-                    acknowledgement: prepared.acknowledgement(self.committer.now()),
-                    has_events: false,
-                },
+                None => {
+                    Committed { acknowledgement: prepared.acknowledgement(), has_events: false }
+                }
             };
             latest.push_back((done.fetch_add(1, Ordering::AcqRel) + 1, ids));
             if to_acknowledge.send(committed).await.is_err() {
@@ -255,6 +261,7 @@ fn within_limits(opened: &Opened, batch: raw::SyncBatch) -> Result<Batch, Postin
     Ok(Batch {
         numbered: Some((batch.batch_id, holder)),
         source: Arc::clone(&opened.source),
+        lane: Arc::clone(&opened.lane_name),
         body_sha256: wire::body_sha256(&batch.changes),
         changes: batch.changes,
     })

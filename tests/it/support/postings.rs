@@ -76,6 +76,11 @@ pub(crate) fn in_division(code: &str) -> PostingFilter {
     PostingFilter { divisions: vec![division(code)], ..PostingFilter::default() }
 }
 
+/// A filter that lets every open posting through.
+pub(crate) fn everything() -> PostingFilter {
+    PostingFilter::default()
+}
+
 /// A filter that lets every posting through, open or closed.
 pub(crate) fn in_any_state() -> PostingFilter {
     PostingFilter {

@@ -59,6 +59,17 @@ impl<M: Message + Default + 'static> RawStream<M> {
         Ok(answer.map(|answer| answer.message.expect("an answer that says something")))
     }
 
+    /// Returns how the stream ended, as it came over the wire; answers before that are passed over.
+    pub(crate) async fn failure(&mut self) -> tonic::Status {
+        loop {
+            match within("an answer", self.answers.message()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended without an error"),
+                Err(status) => return status,
+            }
+        }
+    }
+
     /// Returns why the stream ended; acknowledgements before that are passed over.
     pub(crate) async fn refusal(&mut self) -> Refusal {
         loop {

@@ -1,0 +1,5 @@
+//! How much of everything: who is over a quota, or comes while the hub has enough to do, is told so at once.
+
+pub mod admission;
+pub mod gate;
+pub mod quotas;

@@ -1,0 +1,9 @@
+//! Who is believed: hostile certificates and tokens, changes of trust while the hub serves, and the authority for pilots. Beside
+//! each of them a platform and a bureau that behave go on.
+
+mod certificates;
+mod office;
+mod pki;
+mod serve;
+mod standing;
+mod tokens;

@@ -1,0 +1,113 @@
+//! The real program: it does not start when nobody could call it, and takes a renewed certificate of its own.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use peshub::client::connect::Connection;
+use peshub::platform::keys::Keys;
+use peshub::platform::pki::{self, DevelopmentCa};
+
+use crate::identity::office::{
+    NORTH, authority, call, client, directory, issue, name, now, options,
+};
+use crate::program::{failed, peshub};
+use crate::support::{TestHub, cluster, story, until};
+
+/// The program as a process of its own, with the files that it reads.
+struct Serving {
+    child: Child,
+    dir: PathBuf,
+    hub: TestHub,
+}
+
+fn write_server(dir: &std::path::Path, ca: &DevelopmentCa) {
+    let server = ca.server().expect("a certificate");
+    pki::write_private(&dir.join("cert"), &server.certificate).expect("a file");
+    pki::write_private(&dir.join("key"), &server.key).expect("a file");
+}
+
+fn command(dir: &std::path::Path) -> Command {
+    let mut command = peshub();
+    command.args(["--log", "warn", "serve", "--internal-listen", "127.0.0.1:0"]);
+    for name in ["tls-cert", "tls-key", "keys-dir"] {
+        let file = dir.join(name.rsplit('-').next().unwrap().replace("dir", "keys"));
+        command.arg(format!("--{name}")).arg(file);
+    }
+    command
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn a_hub_that_nobody_could_call_does_not_start_and_says_what_to_do() {
+    let dir = cluster::directory("serve");
+    write_server(&dir, &DevelopmentCa::new(now()).unwrap());
+    Keys::open_or_create(&dir.join("keys")).unwrap();
+    let said = failed(&mut command(&dir), 1);
+    for word in
+        ["nobody could call", "--trust-dir", "--hub-tokens", "peshub pki root", "peshub dev"]
+    {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let empty = cluster::directory("empty");
+    let said = failed(command(&dir).arg("--trust-dir").arg(&empty), 1);
+    assert!(said.contains("has no folder of a trust domain"), "{said}");
+    std::fs::create_dir(empty.join("some.example")).unwrap();
+    let said = failed(command(&dir).arg("--trust-dir").arg(&empty), 1);
+    assert!(said.contains("some.example has neither ca*.pem nor tokens.toml"), "{said}");
+    let said = failed(command(&dir).arg("--trust-dir").arg(empty.join("none")), 1);
+    assert!(said.contains("none cannot be read"), "{said}");
+}
+
+#[test]
+fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
+    story(async |world| {
+        // Registers the demo participants.
+        let first = world.hub().await;
+        world.stop(&first).await;
+        let dir = cluster::directory("serve");
+        let own = Arc::new(DevelopmentCa::new(now()).unwrap());
+        write_server(&dir, &own);
+        Keys::open_or_create(&dir.join("keys")).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = command(&dir);
+        command.args(["--environment", "development", "--listen", &free.to_string()]);
+        command.arg("--trust-dir").arg(directory(&world.ca.certificate()));
+        command.args(["--database-url", &cluster::url(&world.options)]);
+        let child = command.stdout(Stdio::null()).spawn().expect("the program");
+        let hub = TestHub { address: free, ca: Arc::clone(&own) };
+        let serving = Serving { child, dir, hub };
+
+        let ca = world.ca.authority();
+        let north = issue(ca, &client(ca, &[&name(NORTH)]));
+        let with_it = options(&serving.hub, Some(&north));
+        let open = until("the hub", async || Connection::open(&with_it).await.ok()).await;
+        assert_eq!(call(&open).await.unwrap(), NORTH);
+        let without = Connection::lazy(&options(&serving.hub, None)).unwrap();
+        let refusal = call(&without).await.unwrap_err();
+        assert!(refusal.is_transport, "{refusal}");
+
+        // A key without its certificate changes nothing; both together do, from the next handshake.
+        let renewed = Arc::new(DevelopmentCa::new(now()).unwrap());
+        let of_renewed = TestHub { ca: Arc::clone(&renewed), ..serving.hub.clone() };
+        let stray = authority("stray.example");
+        pki::write_private(&serving.dir.join("key"), stray.key()).unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+        assert_eq!(call(&Connection::open(&with_it).await.unwrap()).await.unwrap(), NORTH);
+        write_server(&serving.dir, &renewed);
+        let with_renewed = options(&of_renewed, Some(&north));
+        until("the renewed certificate", async || Connection::open(&with_renewed).await.ok()).await;
+        assert!(
+            Connection::open(&with_it).await.is_err(),
+            "the old certificate is not shown any more"
+        );
+        assert_eq!(call(&open).await.unwrap(), NORTH, "a connection outlives the renewal");
+    });
+}

@@ -1,0 +1,190 @@
+//! The second wall: what the database itself keeps from a participant, whatever a query asks for.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::support::postings::{posting, upsert};
+use crate::support::{World, story};
+use peshub::pb::peshub::postings::v1::BatchUpsertPostingsRequest;
+
+const NORTH: &str = "platform-north";
+
+/// Connects as the hub's role and says for whom a transaction is, as the hub does; nothing when `who` is empty.
+async fn wall(world: &World, actor: &str, who: &str) -> PgConnection {
+    let mut connection = PgConnection::connect_with(&world.options).await.unwrap();
+    let participant: i64 =
+        sqlx::query_scalar("SELECT participant_id FROM participant WHERE name = $1")
+            .bind(if who.is_empty() { NORTH } else { who })
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+    let tokens: Vec<String> = sqlx::query_scalar(
+        "SELECT 'd:' || token FROM participant_division WHERE participant_id = $1",
+    )
+    .bind(participant)
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    let scope = [tokens, vec![format!("p:{participant}")]].concat().join(",");
+    let (participant, scope) = if who.is_empty() {
+        (String::new(), String::new())
+    } else {
+        (participant.to_string(), scope)
+    };
+    let scope = if scope.is_empty() { String::new() } else { format!("{{{scope}}}") };
+    let say = format!(
+        "SET peshub.actor = '{actor}'; SET peshub.participant = '{participant}'; SET peshub.scope = '{scope}'"
+    );
+    sqlx::raw_sql(AssertSqlSafe(say)).execute(&mut connection).await.unwrap();
+    connection
+}
+
+async fn count(connection: &mut PgConnection, table: &str) -> i64 {
+    let query = format!("SELECT count(*) FROM {table}");
+    sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(connection).await.unwrap()
+}
+
+/// One posting of the north platform in Shenzhen, sent by a lane of its own, and a consumer and an answer of its.
+async fn furnish(world: &World) {
+    let hub = world.hub().await;
+    let request = BatchUpsertPostingsRequest {
+        source: NORTH.to_owned(),
+        changes: vec![upsert("w1", posting("Welder", "440305"))],
+        request_id: "wall".to_owned(),
+        validate_only: false,
+    };
+    hub.postings(NORTH).await.batch_upsert_postings(request).await.unwrap();
+    for statement in [
+        "INSERT INTO consumer SELECT participant_id, 'c', 1, gen_random_uuid(), 1, now() FROM participant WHERE name = 'platform-north'",
+        "INSERT INTO held_close SELECT posting_id, source_id, 'w1', 1, now(), 1, now() FROM posting",
+        "INSERT INTO lane_close_hour SELECT lane_id, date_trunc('hour', now()), 1 FROM sync_lane",
+        "INSERT INTO sync_batch SELECT lane_id, 1, '\\x00', '\\x00', now() FROM sync_lane",
+        "INSERT INTO system_token SELECT decode(repeat('00', 32), 'hex'), system_id, now() FROM participant_system LIMIT 1",
+    ] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&world.pool).await.unwrap();
+    }
+}
+
+/// What is a participant's own, and nobody else's but the hub's.
+const OWN: [&str; 7] = [
+    "change_log",
+    "consumer",
+    "held_close",
+    "lane_close_hour",
+    "replay",
+    "sync_batch",
+    "sync_lane",
+];
+
+#[test]
+fn the_database_keeps_from_each_what_is_not_theirs() {
+    story(async |world| {
+        furnish(world).await;
+        let mut hub = wall(world, "hub", "").await;
+        let mut owner = wall(world, "participant", NORTH).await;
+        let mut other = wall(world, "participant", "platform-south").await;
+        let mut bureau = wall(world, "participant", "bureau-shenzhen").await;
+        let mut elsewhere = wall(world, "participant", "bureau-zhejiang").await;
+        let mut nobody = wall(world, "", "").await;
+        for table in OWN {
+            assert!(count(&mut hub, table).await > 0, "{table} is not furnished");
+            assert!(count(&mut owner, table).await > 0, "{table} is kept from its owner");
+            for (who, connection) in
+                [("other", &mut other), ("elsewhere", &mut elsewhere), ("nobody", &mut nobody)]
+            {
+                assert_eq!(count(connection, table).await, 0, "{table} is shown to {who}");
+            }
+        }
+        assert_eq!(count(&mut bureau, "change_log").await, 1, "a bureau sees its division");
+        assert_eq!(count(&mut bureau, "sync_lane").await, 0);
+        for table in ["hub_secret", "system_token"] {
+            assert!(count(&mut hub, table).await > 0, "{table} is not furnished");
+            for connection in [&mut owner, &mut other, &mut nobody] {
+                assert_eq!(count(connection, table).await, 0, "{table}");
+            }
+        }
+        let mut auditor = wall(world, "auditor", "auditor").await;
+        let all = count(&mut hub, "audit").await;
+        assert_eq!(count(&mut auditor, "audit").await, all);
+        let own = count(&mut owner, "audit").await;
+        assert!(0 < own && own < all, "{own} of {all}");
+    });
+}
+
+/// Does something that must change nothing: it is refused, or finds nothing to change.
+async fn changes_nothing(connection: &mut PgConnection, statement: &'static str) {
+    match sqlx::query(statement).execute(connection).await {
+        Ok(done) => assert_eq!(done.rows_affected(), 0, "{statement}"),
+        Err(error) => {
+            let error = error.to_string();
+            assert!(error.contains("row-level security"), "{statement}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_database_lets_nobody_change_what_is_anothers_and_nobody_at_all_the_trail() {
+    story(async |world| {
+        furnish(world).await;
+        let mut other = wall(world, "participant", "platform-south").await;
+        for statement in [
+            "UPDATE posting SET state = 2",
+            "DELETE FROM posting",
+            "UPDATE change_log SET revision = 7",
+            "DELETE FROM change_log",
+            "DELETE FROM held_close",
+            "UPDATE sync_lane SET last_batch_id = 99",
+            "UPDATE consumer SET seq = 0",
+            "UPDATE source SET name = 'mine'",
+            "INSERT INTO source (participant_id, name, created_at) SELECT participant_id, 'planted', now()
+             FROM participant WHERE name = 'platform-north'",
+            "INSERT INTO change_log SELECT nextval('change_log_id_seq'), pg_current_xact_id(), now(), 1, 1, 9, '', '',
+             ARRAY['p:1'], NULL",
+        ] {
+            changes_nothing(&mut other, statement).await;
+        }
+        let mut hub = wall(world, "hub", "").await;
+        for statement in ["UPDATE audit SET subject = 'else'", "DELETE FROM audit"] {
+            changes_nothing(&mut hub, statement).await;
+        }
+        // The statements would do something: the owner's own does.
+        let mut owner = wall(world, "participant", NORTH).await;
+        let done =
+            sqlx::query("UPDATE sync_lane SET last_batch_id = last_batch_id").execute(&mut owner);
+        assert_eq!(done.await.unwrap().rows_affected(), 1);
+        let done = sqlx::query("UPDATE posting SET state = state").execute(&mut owner);
+        assert_eq!(done.await.unwrap().rows_affected(), 1);
+    });
+}
+
+#[test]
+fn every_table_says_who_may_reach_it() {
+    // Tables without row-level security are listed here with why.
+    const OPEN: [&str; 11] = [
+        "_sqlx_migrations",
+        "audit_checkpoint",
+        "audit_link",
+        "audit_pending",
+        "feed_head",
+        "feed_tick",
+        "participant",
+        "participant_division",
+        "participant_quota",
+        "participant_system",
+        "signing_key",
+    ];
+    story(async |world| {
+        let tables: Vec<(String, bool)> = sqlx::query_as(
+            "SELECT relname::text, relrowsecurity AND relforcerowsecurity FROM pg_class
+             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition",
+        )
+        .fetch_all(&world.pool)
+        .await
+        .unwrap();
+        for (table, walled) in tables {
+            // Workers' tables hold nothing that can be read without a key, and are found by no participant's name.
+            let expected = !OPEN.contains(&table.as_str())
+                && !["worker", "worker_key", "worker_index"].contains(&table.as_str());
+            assert_eq!(walled, expected, "{table}");
+        }
+    });
+}
