@@ -189,7 +189,8 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
         }
         .encode_to_vec(),
         "RegisterWorker" => {
-            RegisterWorkerRequest { national_id: Some(citizen()), person: None, request_id }
+            let person = Person { latin_name: "Matrix".to_owned(), ..Person::default() };
+            RegisterWorkerRequest { national_id: Some(citizen()), person: Some(person), request_id }
                 .encode_to_vec()
         }
         "DiscloseWorker" => DiscloseWorkerRequest {
@@ -352,6 +353,7 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     let register = RegisterWorkerRequest { national_id: Some(citizen()), ..Default::default() };
     let mut workers = hub.connect(NORTH).await.workers();
     let worker = workers.register_worker(register).await.unwrap().into_inner().reference;
+    crate::workers::people::let_erase(pool, &workers, NORTH).await;
     Made { cursor: watcher.snapshot().await.1.cursor, entry_id, worker }
 }
 

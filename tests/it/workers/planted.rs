@@ -21,7 +21,7 @@ use crate::workers::people::{
 };
 use crate::workers::search::Search;
 
-const PEOPLE: u64 = 300;
+const PEOPLE: u64 = 200;
 
 /// `peshub dev` over a database, with everything that it logs in a file.
 struct Logged {
@@ -250,7 +250,7 @@ fn nothing_of_a_person_stands_in_the_database_or_in_the_log() {
 async fn planted_faults(world: &crate::support::World, search: &Search, it: &Invented) {
     let number = citizen_number(1_007);
     assert_eq!(number, it.id.number);
-    for (write, take_back) in [
+    let writes = [
         (
             "INSERT INTO hub_secret (name, value, created_at) VALUES ('x', convert_to($1, 'UTF8'), now())",
             "DELETE FROM hub_secret WHERE name = 'x'",
@@ -274,14 +274,15 @@ async fn planted_faults(world: &crate::support::World, search: &Search, it: &Inv
                  (SELECT worker_id FROM worker WHERE sealed IS NOT NULL LIMIT 1)",
             "SELECT 1",
         ),
-    ] {
-        for arguments in [&[][..], &["--inserts"]] {
-            for planted in [&number, &it.person.native_name] {
-                sqlx::query(write).bind(planted).execute(&world.pool).await.unwrap();
-                let found = search.found(&dump(&world.options, arguments));
-                assert!(!found.is_empty(), "{planted} is not found: {write}");
-                sqlx::query(take_back).execute(&world.pool).await.unwrap();
-            }
+    ];
+    for (write, take_back) in writes {
+        for (planted, arguments) in
+            [(&number, &[][..]), (&it.person.native_name, &["--inserts"][..])]
+        {
+            sqlx::query(write).bind(planted).execute(&world.pool).await.unwrap();
+            let found = search.found(&dump(&world.options, arguments));
+            assert!(!found.is_empty(), "{planted} is not found: {write}");
+            sqlx::query(take_back).execute(&world.pool).await.unwrap();
         }
     }
 }
