@@ -184,17 +184,18 @@ impl Hub {
             tasks: tasks.clone(),
             environment: parts.environment,
         };
-        let workers = workers(&parts, &key, &tasks);
+        let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
+        let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
-        reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
+        reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
-            .add_service(AuditServiceServer::new(audit))
             .add_service(WorkerServiceServer::new(workers))
+            .add_service(AuditServiceServer::new(audit))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
@@ -291,11 +292,6 @@ fn noting(refusals: Refusals) -> OnRefused {
         let caller = refused.caller.as_ref();
         refusals.note(caller, action, &refused.resource, refused.reason, refused.peer);
     })
-}
-
-fn workers(parts: &HubParts, secret: &[u8], tasks: &Tasks) -> WorkerGrpc {
-    let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
-    WorkerGrpc::new(registry, Arc::clone(&parts.clock), secret, tasks.clone())
 }
 
 fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc {

@@ -109,16 +109,16 @@ impl Connection {
         ParticipantServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// Returns a client of the register of workers.
-    #[must_use]
-    pub fn workers(&self) -> WorkerServiceClient<Transport> {
-        WorkerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
-    }
-
     /// Returns a client of the audit trail.
     #[must_use]
     pub fn audit(&self) -> AuditServiceClient<Transport> {
         AuditServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the register of workers.
+    #[must_use]
+    pub fn workers(&self) -> WorkerServiceClient<Transport> {
+        WorkerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Returns what calls go through, for those that have no generated client.

@@ -188,9 +188,22 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
             request_id,
         }
         .encode_to_vec(),
+        "SearchAudit" => {
+            let event = "postings.synced".to_owned();
+            let filter = Some(AuditFilter { event, ..AuditFilter::default() });
+            SearchAuditRequest { filter, ..SearchAuditRequest::default() }.encode_to_vec()
+        }
+        "ListCheckpoints" => {
+            ListCheckpointsRequest { from_number: i64::MAX, page_size: 1 }.encode_to_vec()
+        }
+        "GetLatestCheckpoint" => GetLatestCheckpointRequest {}.encode_to_vec(),
+        "GetInclusionProof" => {
+            GetInclusionProofRequest { entry_id: made.entry_id.clone() }.encode_to_vec()
+        }
+        "ExportAudit" => ExportAuditRequest::default().encode_to_vec(),
+        "ListSigningKeys" => ListSigningKeysRequest {}.encode_to_vec(),
         "RegisterWorker" => {
-            let person = Person { latin_name: "Matrix".to_owned(), ..Person::default() };
-            RegisterWorkerRequest { national_id: Some(citizen()), person: Some(person), request_id }
+            RegisterWorkerRequest { national_id: Some(citizen()), person: None, request_id }
                 .encode_to_vec()
         }
         "DiscloseWorker" => DiscloseWorkerRequest {
@@ -217,20 +230,6 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
             ListDisclosuresRequest { reference, ..ListDisclosuresRequest::default() }
                 .encode_to_vec()
         }
-        "SearchAudit" => {
-            let event = "postings.synced".to_owned();
-            let filter = Some(AuditFilter { event, ..AuditFilter::default() });
-            SearchAuditRequest { filter, ..SearchAuditRequest::default() }.encode_to_vec()
-        }
-        "ListCheckpoints" => {
-            ListCheckpointsRequest { from_number: i64::MAX, page_size: 1 }.encode_to_vec()
-        }
-        "GetLatestCheckpoint" => GetLatestCheckpointRequest {}.encode_to_vec(),
-        "GetInclusionProof" => {
-            GetInclusionProofRequest { entry_id: made.entry_id.clone() }.encode_to_vec()
-        }
-        "ExportAudit" => ExportAuditRequest::default().encode_to_vec(),
-        "ListSigningKeys" => ListSigningKeysRequest {}.encode_to_vec(),
         other => panic!("{other} is new: say here what a sound request of it is"),
     }
 }
@@ -350,11 +349,33 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     crate::audit::sealed(pool).await;
     let client = hub.postings(NORTH).await;
     let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
+    let cursor = watcher.snapshot().await.1.cursor;
     let register = RegisterWorkerRequest { national_id: Some(citizen()), ..Default::default() };
     let mut workers = hub.connect(NORTH).await.workers();
     let worker = workers.register_worker(register).await.unwrap().into_inner().reference;
-    crate::workers::people::let_erase(pool, &workers, NORTH).await;
-    Made { cursor: watcher.snapshot().await.1.cursor, entry_id, worker }
+    Made { cursor, entry_id, worker }
+}
+
+/// Gives the owner a second system that may read and erase workers and nothing else; returns its token.
+async fn clerk(hub: &TestHub) -> String {
+    let (participant, system) = (NORTH.to_owned(), "clerk".to_owned());
+    let mut operator = hub.connect("operator").await.participants();
+    let register = RegisterSystemRequest {
+        participant: participant.clone(),
+        system: system.clone(),
+        ..Default::default()
+    };
+    operator.register_system(register).await.unwrap();
+    let mut security = hub.connect("security").await.participants();
+    let grant = GrantRolesRequest {
+        participant: participant.clone(),
+        system: system.clone(),
+        roles: vec![Role::WorkerReader.into(), Role::WorkerEraser.into()],
+        ..Default::default()
+    };
+    security.grant_roles(grant).await.unwrap();
+    let issue = IssueTokenRequest { participant, system, ..Default::default() };
+    security.issue_token(issue).await.unwrap().into_inner().token
 }
 
 /// The columns of the matrix.
@@ -369,6 +390,7 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
         ("security", hub.connect("security").await),
         ("auditor", hub.connect("auditor").await),
         ("owner", hub.connect(NORTH).await),
+        ("owner's clerk", open(&bare(hub, Some(&clerk(hub).await))).await),
         ("other platform", hub.connect(SOUTH).await),
         ("bureau of the place", hub.connect("bureau-shenzhen").await),
         ("bureau elsewhere", hub.connect("bureau-zhejiang").await),

@@ -89,34 +89,35 @@ impl World {
 
     /// Starts one more hub over the database.
     pub(crate) async fn hub(&self) -> TestHub {
-        self.hub_with(LimitOptions::default(), None).await
-    }
-
-    /// Starts one more hub over the database, with limits of its own.
-    pub(crate) async fn hub_within(&self, limits: LimitOptions) -> TestHub {
-        self.hub_with(limits, None).await
-    }
-
-    /// Starts one more hub over the database, which believes what stands in a trust directory.
-    pub(crate) async fn hub_believing(&self, trust_dir: Option<&Path>) -> TestHub {
-        self.hub_with(LimitOptions::default(), trust_dir).await
+        self.hub_with(LimitOptions::default(), None, &std::env::temp_dir()).await
     }
 
     /// Starts one more hub over the database, with the keys in a data directory of its own.
     pub(crate) async fn hub_in(&self, data_dir: &Path) -> TestHub {
-        self.hub_of(DevOptions::new(data_dir.to_owned(), &Surroundings::default())).await
+        self.hub_with(LimitOptions::default(), None, data_dir).await
     }
 
-    async fn hub_with(&self, limits: LimitOptions, trust_dir: Option<&Path>) -> TestHub {
-        let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
-        options.trust_dir = trust_dir.map(Path::to_owned);
-        options.limits = limits;
-        self.hub_of(options).await
+    /// Starts one more hub over the database, with limits of its own.
+    pub(crate) async fn hub_within(&self, limits: LimitOptions) -> TestHub {
+        self.hub_with(limits, None, &std::env::temp_dir()).await
     }
 
-    async fn hub_of(&self, mut options: DevOptions) -> TestHub {
+    /// Starts one more hub over the database, which believes what stands in a trust directory.
+    pub(crate) async fn hub_believing(&self, trust_dir: Option<&Path>) -> TestHub {
+        self.hub_with(LimitOptions::default(), trust_dir, &std::env::temp_dir()).await
+    }
+
+    async fn hub_with(
+        &self,
+        limits: LimitOptions,
+        trust_dir: Option<&Path>,
+        data_dir: &Path,
+    ) -> TestHub {
+        let mut options = DevOptions::new(data_dir.to_owned(), &Surroundings::default());
         options.internal_listen = None;
+        options.trust_dir = trust_dir.map(Path::to_owned);
         options.database_connections = 10;
+        options.limits = limits;
         options.checkpoint_every = Duration::from_millis(100);
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
