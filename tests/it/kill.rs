@@ -11,6 +11,7 @@ use peshub::client::connect::Connection;
 use peshub::client::retry::Retry;
 use peshub::client::sync::{SyncOptions, SyncSession};
 use peshub::client::watch::{Watch, WatchItem, WatchOptions};
+use peshub::dev::Credentials;
 use peshub::pb::peshub::feed::v1::EventKind;
 use peshub::pb::peshub::postings::v1::BatchAcknowledgement;
 use peshub::platform::keys::Keys;
@@ -71,10 +72,12 @@ struct Serving {
     dir: PathBuf,
     address: SocketAddr,
     database: Vec<String>,
+    keys: PathBuf,
 }
 
 impl Serving {
-    fn new(ca: &DevelopmentCa, database: Vec<String>) -> Self {
+    /// A hub with the keys of the development hub with some data directory.
+    fn new(ca: &DevelopmentCa, database: Vec<String>, data_dir: &Path) -> Self {
         let dir = cluster::directory("kill");
         let server = ca.server().expect("a certificate");
         let authority = format!("trust/{}/ca.pem", pki::TRUST_DOMAIN);
@@ -85,16 +88,18 @@ impl Serving {
         {
             pki::write_private(&dir.join(name), text).expect("a file");
         }
-        Keys::open_or_create(&dir.join("keys")).expect("keys");
+        let keys = Credentials::in_data_dir(data_dir).keys();
+        Keys::open_or_create(&keys).expect("keys");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("its address");
-        Self { dir, address, database }
+        Self { dir, address, database, keys }
     }
 
     fn start(&self) -> Program {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let listen = self.address.to_string();
-        let (cert, key, trust, keys) = (file("cert"), file("key"), file("trust"), file("keys"));
+        let (cert, key, trust) = (file("cert"), file("key"), file("trust"));
+        let keys = self.keys.display().to_string();
         let mut arguments = vec!["serve", "--listen", &listen, "--internal-listen", "127.0.0.1:0"];
         arguments.extend(["--tls-cert", &cert, "--tls-key", &key, "--trust-dir", &trust]);
         arguments.extend(["--keys-dir", &keys, "--environment", "development"]);
@@ -201,7 +206,8 @@ fn a_hub_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
     let seed = seed();
     story(async |world| {
         let url = cluster::url(&world.options);
-        let serving = Serving::new(&world.ca, vec!["--database-url".to_owned(), url]);
+        let serving =
+            Serving::new(&world.ca, vec!["--database-url".to_owned(), url], &std::env::temp_dir());
         let mut program = serving.start();
         let hub = TestHub { address: serving.address, ca: Arc::clone(&world.ca) };
         let (stop, began) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -255,7 +261,8 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
         // The hub's own private cluster. A development hub registers the participants, then the real one serves.
         let data_dir = cluster::directory("data");
         let place = data_dir.display().to_string();
-        let serving = Serving::new(&world.ca, vec!["--data-dir".to_owned(), place.clone()]);
+        let serving =
+            Serving::new(&world.ca, vec!["--data-dir".to_owned(), place.clone()], &data_dir);
         let listen = serving.address.to_string();
         let arguments = ["dev", "--data-dir", &place, "--listen", &listen];
         let mut first =
