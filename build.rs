@@ -17,6 +17,8 @@ use prost_types::{
 mod actions;
 #[path = "build/checks.rs"]
 mod checks;
+#[path = "build/redaction.rs"]
+mod redaction;
 
 const PROTO_ROOT: &str = "proto";
 /// Holds the vocabulary of the rules, see there.
@@ -27,7 +29,8 @@ const OPAQUE: [&str; 3] =
     [POSTING, ".peshub.postings.v1.PostingChange", ".peshub.postings.v1.PostingRecord"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for path in [PROTO_ROOT, RULES_ROOT, "build/actions.rs", "build/checks.rs", "migrations"] {
+    let sources = ["build/actions.rs", "build/checks.rs", "build/redaction.rs"];
+    for path in [PROTO_ROOT, RULES_ROOT, "migrations"].into_iter().chain(sources) {
         println!("cargo::rerun-if-changed={path}");
     }
     #[expect(
@@ -47,6 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("descriptors.bin"), &encoded)?;
     std::fs::write(out.join("actions.rs"), actions::generate(&encoded)?)?;
     std::fs::write(out.join("checks.rs"), checks::generate(&encoded)?)?;
+    let redaction = redaction::of(&encoded)?;
+    std::fs::write(out.join("redaction.rs"), &redaction.source)?;
 
     let plain = out.join("plain");
     std::fs::create_dir_all(&plain)?;
@@ -60,6 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .out_dir(&plain)
         .include_file("mod.rs")
         .bytes(".peshub")
+        .skip_debug(&redaction.messages)
         .compile_fds(ours.clone())?;
 
     let raw = out.join("raw");

@@ -7,6 +7,8 @@ use prost_reflect::{
     Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value,
 };
 
+use crate::redaction;
+
 /// Returns the Rust source of all checks. A rule that this generator does not know fails the build.
 pub(crate) fn generate(descriptors: &[u8]) -> Result<String, Box<dyn Error>> {
     let pool = DescriptorPool::decode(descriptors)?;
@@ -27,7 +29,14 @@ fn write_message(
     let mut body = String::new();
     for field in message.fields() {
         if field.containing_oneof().is_none_or(|oneof| oneof.is_synthetic()) {
-            write_field(&mut body, pool, &field)?;
+            let mut checks = String::new();
+            write_field(&mut checks, pool, &field)?;
+            if redaction::is_redacted(&field) && !checks.is_empty() {
+                // What was found there is repeated nowhere.
+                writeln!(body, "        let before = found.len();")?;
+                writeln!(checks, "        fields::redact(found, before);")?;
+            }
+            body.push_str(&checks);
         }
     }
     for oneof in message.oneofs().filter(|oneof| !oneof.is_synthetic()) {

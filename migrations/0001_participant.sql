@@ -85,11 +85,12 @@ CREATE TABLE hub_secret (
 CREATE TABLE replay (
     participant_id bigint NOT NULL,
     method         text NOT NULL,
-    request_id     text NOT NULL,
-    body_sha256    bytea NOT NULL,
+    -- Keyed digests of the request id and of the body: either may hold what is known of a person.
+    request_mac    bytea NOT NULL CONSTRAINT replay_request_mac_length CHECK (octet_length(request_mac) = 32),
+    body_mac       bytea NOT NULL CONSTRAINT replay_body_mac_length CHECK (octet_length(body_mac) = 32),
     -- Sealed under the hub's keys: an answer may hold a token or what is known of a person.
     response       bytea NOT NULL,
     created_at     timestamptz NOT NULL,
-    PRIMARY KEY (participant_id, method, request_id)
+    PRIMARY KEY (participant_id, method, request_mac)
 );
 CREATE INDEX replay_created_at ON replay (created_at);

@@ -7,7 +7,7 @@ CREATE TABLE audit (
     -- Names the row in receipts and proofs.
     entry_id       uuid NOT NULL CONSTRAINT audit_entry_id_unique UNIQUE,
     at             timestamptz NOT NULL,
-    -- Who: absent for the hub itself and for callers that it does not know.
+    -- Who: absent for the hub itself, `(hub)`, and for callers that it does not know, `(unknown)`.
     participant_id bigint,
     participant    text NOT NULL,
     system         text NOT NULL,
@@ -29,6 +29,7 @@ CREATE TABLE audit (
     CONSTRAINT audit_access_complete CHECK (num_nonnulls(worker_id, purpose, legal_basis) IN (0, 3))
 );
 CREATE INDEX audit_participant ON audit (participant_id, audit_id);
+CREATE INDEX audit_participant_name ON audit (participant, audit_id);
 CREATE INDEX audit_worker ON audit (worker_id, audit_id) WHERE worker_id IS NOT NULL;
 CREATE INDEX audit_at ON audit (at, audit_id);
 

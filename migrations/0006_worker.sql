@@ -3,39 +3,49 @@
 -- Rollout: creates only.
 
 CREATE TABLE worker (
-    -- Random; the pseudonym that stays in the audit trail after erasure.
+    -- The pseudonym that stays in the audit trail after erasure. It rises with time, so that 120 million of them are written at the
+    -- end of an index and not all over it; no participant is ever told it.
     worker_id      uuid PRIMARY KEY,
-    -- Personal data, encoded and sealed with the worker's own key; absent after erasure.
+    -- The identity number, sealed with the worker's own key; absent after erasure.
     sealed         bytea,
-    revision       bigint NOT NULL,
     created_at     timestamptz NOT NULL,
-    updated_at     timestamptz NOT NULL,
-    erased_at      timestamptz
+    erased_at      timestamptz,
+    CONSTRAINT worker_sealed_until_erased CHECK ((sealed IS NULL) = (erased_at IS NOT NULL))
 );
 
--- A worker's own key, wrapped by a master key that is not in this database. Erasure deletes the row.
+-- A worker's own key, wrapped by a master key that is not in this database. Erasure deletes the row. A table of its own, so that
+-- long-lived backups can leave it out.
 CREATE TABLE worker_key (
     worker_id      uuid PRIMARY KEY REFERENCES worker,
-    master_key_id  text NOT NULL,
+    master_key_id  text NOT NULL COLLATE "C",
     wrapped        bytea NOT NULL
-);
-CREATE INDEX worker_key_master ON worker_key (master_key_id);
+-- Room on each page, so that wrapping all keys anew touches no index.
+) WITH (fillfactor = 50);
 
 -- Keyed digests (HMAC-SHA-256) of national identity numbers. Erasure deletes the row.
 CREATE TABLE worker_index (
-    index_key_id   text NOT NULL,
+    index_key_id   text NOT NULL COLLATE "C",
     digest         bytea NOT NULL CONSTRAINT worker_index_digest_length CHECK (octet_length(digest) = 32),
     worker_id      uuid NOT NULL REFERENCES worker,
     PRIMARY KEY (index_key_id, digest)
 );
 CREATE INDEX worker_index_worker ON worker_index (worker_id);
 
--- The name by which a participant knows a worker: random, and another for each participant.
+-- The index keys under which every worker must be found: who registers workers must have all of these that are not retired.
+CREATE TABLE worker_index_key (
+    index_key_id   text PRIMARY KEY COLLATE "C",
+    first_used_at  timestamptz NOT NULL,
+    retired_at     timestamptz
+);
+
+-- The name by which a participant knows a worker: random, and another for each participant. It stays after erasure.
 CREATE TABLE worker_reference (
     reference      uuid PRIMARY KEY,
     participant_id bigint NOT NULL REFERENCES participant,
     worker_id      uuid NOT NULL REFERENCES worker,
+    -- What this participant states about the worker, sealed with the worker's own key; absent if nothing, and after erasure.
+    sealed         bytea,
+    stated_at      timestamptz,
     created_at     timestamptz NOT NULL,
-    CONSTRAINT worker_reference_pair_unique UNIQUE (participant_id, worker_id)
+    CONSTRAINT worker_reference_pair_unique UNIQUE (worker_id, participant_id)
 );
-CREATE INDEX worker_reference_worker ON worker_reference (worker_id);

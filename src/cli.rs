@@ -7,12 +7,14 @@ use clap::{Parser, Subcommand};
 use crate::platform::config::TelemetryOptions;
 use crate::platform::telemetry;
 
+mod audit;
 mod bench;
 mod client;
 mod demo;
 mod dev;
 mod feed;
 mod import;
+mod keys;
 mod migrate;
 mod output;
 mod participants;
@@ -21,6 +23,7 @@ mod place;
 mod postings;
 mod serve;
 mod watch;
+mod workers;
 
 /// Integration hub between job platforms and public employment services.
 #[derive(Debug, Parser)]
@@ -62,9 +65,18 @@ enum Command {
     /// Create and list sources of postings.
     #[command(subcommand)]
     Sources(participants::SourcesCommand),
+    /// Read, export and verify the audit trail.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Look at postings.
     #[command(subcommand)]
     Postings(postings::PostingsCommand),
+    /// Register workers, and see or erase what is known of them.
+    #[command(subcommand)]
+    Workers(workers::WorkersCommand),
+    /// Make and change the hub's own keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 /// What went wrong, for a person: what, and what to do about it.
@@ -95,7 +107,10 @@ pub fn run() -> ExitCode {
             Command::Pki(command) => pki::run(command),
             Command::Import(args) => import::run(args).await,
             Command::Watch(args) => watch::run(args).await,
+            Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
+            Command::Workers(command) => workers::run(command).await,
+            Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();
         match outcome {

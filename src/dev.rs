@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
@@ -129,6 +130,8 @@ pub struct DevOptions {
     pub database_connections: u32,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How often a checkpoint is made over the audit trail.
+    pub checkpoint_every: Duration,
     /// How much the hub takes on.
     pub limits: LimitOptions,
     /// Whom it believes, besides its own tokens. Without a directory: its own authority.
@@ -148,6 +151,7 @@ impl DevOptions {
             internal_listen: Some(loopback),
             database_connections: 32,
             feed_days: 30,
+            checkpoint_every: Duration::from_secs(5),
             limits: LimitOptions::default(),
             trust_dir: None,
         }
@@ -336,6 +340,7 @@ impl DevHub {
             keys: Keys::open_or_create(&credentials.keys())?,
             environment: Environment::Development,
             feed_days: options.feed_days,
+            checkpoint_every: options.checkpoint_every,
             limits: options.limits.clone(),
             reflection: true,
         };

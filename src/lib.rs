@@ -1,7 +1,7 @@
 //! peshub: an integration hub between job platforms and public employment services.
 //!
 //! Where to read on: `docs/ARCHITECTURE.md`. Modules in reading order: words ([`kernel`], [`codes`]), machinery
-//! ([`platform`]), exchanges ([`participants`], [`postings`]), what puts them together ([`server`], [`dev`]), and the
+//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`], [`audit`]), what puts them together ([`server`], [`dev`]), and the
 //! client's side ([`client`], [`samples`], [`cli`]).
 
 pub mod kernel;
@@ -15,6 +15,10 @@ pub mod platform;
 pub mod participants;
 
 pub mod postings;
+
+pub mod workers;
+
+pub mod audit;
 
 pub mod server;
 

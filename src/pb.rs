@@ -26,5 +26,9 @@ mod checks {
     include!(concat!(env!("OUT_DIR"), "/checks.rs"));
 }
 
+mod redaction {
+    include!(concat!(env!("OUT_DIR"), "/redaction.rs"));
+}
+
 /// The contract as an encoded `google.protobuf.FileDescriptorSet`, with comments.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,6 +1,7 @@
 //! Machinery: knows no exchange.
 
 pub mod action;
+pub mod audit;
 pub mod checks;
 pub mod config;
 pub mod db;
@@ -12,6 +13,7 @@ pub mod listener;
 pub mod local_postgres;
 pub mod mutation;
 pub mod outcome;
+pub mod page;
 pub mod permit;
 pub mod pki;
 pub mod probes;

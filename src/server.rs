@@ -7,12 +7,23 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tower::ServiceBuilder;
+use uuid::Uuid;
 
+use crate::audit::export::Exports;
+use crate::audit::grpc::AuditGrpc;
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
+use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
+use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
+use crate::platform::action::Action;
+use crate::platform::audit::receipt::Receipts;
+use crate::platform::audit::refusals::Refusals;
+use crate::platform::audit::seal::Sealer;
+use crate::platform::audit::store as audit_store;
+use crate::platform::audit::trail::Trail;
 use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
@@ -24,25 +35,30 @@ use crate::platform::keys::Keys;
 use crate::platform::limits::admission::AdmissionLayer;
 use crate::platform::limits::gate::GateLayer;
 use crate::platform::limits::quotas::Quotas;
-use crate::platform::outcome::OutcomeLayer;
+use crate::platform::outcome::{OnRefused, OutcomeLayer, Refused};
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
+use crate::platform::replay::{self, ReplayError};
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::{Tls, TlsError};
 use crate::platform::trust::keys;
 use crate::platform::upkeep::Upkeep;
-use crate::platform::{checks, listener, serve};
+use crate::platform::{checks, listener, page, serve};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
 use crate::postings::grpc::PostingGrpc;
 use crate::postings::page::PageTokens;
 use crate::postings::sync::commit::Committer;
 use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::Watches;
+use crate::workers::commands::Registry;
+use crate::workers::grpc::WorkerGrpc;
 
 /// Most bytes of one message that is received: a batch, and room for what is around it.
 const MESSAGE_BYTES_MAX: usize = BYTES_PER_BATCH_MAX + 256 * 1024;
 /// Most bytes of one message to the health and reflection services, which everybody may ask.
 const QUESTION_BYTES_MAX: usize = 4 * 1024;
+/// Action of calls for RPCs that the hub does not have.
+const UNKNOWN_ACTION: &str = "(unknown)";
 /// How long clients have to take what is still on its way to them when the hub stops.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -64,6 +80,8 @@ pub struct HubParts {
     pub environment: Environment,
     /// Days that changes stay in the feed.
     pub feed_days: u32,
+    /// How often a checkpoint is made over the audit trail if it has grown.
+    pub checkpoint_every: Duration,
     /// How much the hub takes on.
     pub limits: LimitOptions,
     /// Whether the contract can be asked for over reflection.
@@ -76,6 +94,9 @@ pub enum StartError {
     /// The database fails.
     #[error("the database cannot be used")]
     Db(#[from] DbError),
+    /// The answers to request ids cannot be kept.
+    #[error("the answers to request ids cannot be kept")]
+    Replay(#[from] ReplayError),
     /// A setting of the database would lose acknowledged changes.
     #[error(
         "the database's setting {name} is {value}; acknowledged changes could be lost: set it to {wanted}"
@@ -124,6 +145,7 @@ pub struct Hub {
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
+    trail: Trail,
     served: tokio::task::JoinHandle<()>,
 }
 
@@ -135,7 +157,7 @@ impl Hub {
     /// The database cannot be used, or a listener fails.
     pub async fn start(parts: HubParts) -> Result<Self, StartError> {
         let tasks = Tasks::default();
-        let key = prepare(&parts.db, &parts.clock).await?;
+        let (key, hub) = prepare(&parts).await?;
         let permit = Permit::of_hub();
         let mut tx = parts.db.read(&permit).await?;
         let (head, _) = feed::probe(tx.connection()).await?;
@@ -148,26 +170,38 @@ impl Hub {
         let upkeep = Upkeep::new(parts.db.clone(), Arc::clone(&parts.clock), parts.feed_days);
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
+        let refusals = Refusals::default();
+        let trail = trail(&parts, hub, refusals.clone());
+        drop(tasks.spawn(trail.clone().run(tasks.stopping())));
+
         let address = parts.listener.local_addr()?;
-        let postings = postings(&parts, (&key, cursor_key), &tail, &tasks);
+        replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
+        let postings = postings(&parts, hub, (&key, cursor_key), &tail, &tasks);
+        let audit = audit(&parts, hub, &key, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
             clock: Arc::clone(&parts.clock),
             tasks: tasks.clone(),
             environment: parts.environment,
         };
+        let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
+        let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+        reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
+        reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
+            .add_service(WorkerServiceServer::new(workers))
+            .add_service(AuditServiceServer::new(audit))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
         let routes = if parts.reflection { reflected(routes)? } else { routes };
         let service = ServiceBuilder::new()
-            .layer(OutcomeLayer::new(Arc::clone(&parts.clock), None))
+            .layer(OutcomeLayer::new(Arc::clone(&parts.clock), Some(noting(refusals))))
             .layer(GateLayer::new(parts.limits.calls_max))
             .layer(IdentityLayer(identities))
             .layer(AdmissionLayer(Arc::new(Quotas::new(parts.limits.clone()))))
@@ -179,7 +213,7 @@ impl Hub {
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
         }
-        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, served })
+        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, trail, served })
     }
 
     /// Returns the address of the internal listener.
@@ -197,6 +231,11 @@ impl Hub {
         match self.served.await {
             Ok(()) => {}
             Err(error) => tracing::error!("the gRPC listener panicked: {error}"),
+        }
+        if tokio::time::timeout(PATIENCE, self.trail.finish()).await.is_err() {
+            tracing::warn!(
+                "the last checkpoint was not made in {PATIENCE:?}; the next start makes it"
+            );
         }
         self.db.close().await;
         if let Some(internal) = self.internal {
@@ -216,9 +255,10 @@ fn identities(parts: &HubParts, tasks: &Tasks) -> Identities {
     identities
 }
 
-/// Sees that the database can be used, and returns the secret that all replicas share.
-async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
-    let mut tx = db.read(&Permit::of_hub()).await?;
+/// Sees that the database can be used, and returns the secret that all replicas share and the hub's name in what it signs.
+async fn prepare(parts: &HubParts) -> Result<(Vec<u8>, Uuid), StartError> {
+    let now = parts.clock.now();
+    let mut tx = parts.db.read(&Permit::of_hub()).await?;
     if let Some(found) = checks::unsafe_setting(tx.connection()).await? {
         let (name, value, wanted) = found;
         return Err(StartError::Unsafe { name, value, wanted });
@@ -232,17 +272,49 @@ async fn prepare(db: &Db, clock: &SharedClock) -> Result<Vec<u8>, StartError> {
     let mut fresh = [0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| StartError::Randomness)?;
     feed::extend(tx.connection()).await?;
-    Ok(feed::shared_secret(tx.connection(), "cursor", &fresh, clock.now()).await?)
+    let mut id = [0; 16];
+    aws_lc_rs::rand::fill(&mut id).map_err(|_| StartError::Randomness)?;
+    let hub = audit_store::hub_id(tx.connection(), id, now).await?;
+    audit_store::remember_key(tx.connection(), parts.keys.signer.as_ref(), now).await?;
+    Ok((feed::shared_secret(tx.connection(), "cursor", &fresh, now).await?, hub))
+}
+
+fn trail(parts: &HubParts, hub: Uuid, refusals: Refusals) -> Trail {
+    let (db, clock) = (parts.db.clone(), Arc::clone(&parts.clock));
+    let sealer = Sealer::new(db.clone(), Arc::clone(&clock), Arc::clone(&parts.keys.signer), hub);
+    Trail::new(db, clock, refusals, sealer, parts.checkpoint_every)
+}
+
+/// Returns what notes every failed call in the audit trail.
+fn noting(refusals: Refusals) -> OnRefused {
+    Arc::new(move |refused: &Refused| {
+        let action = refused.action.map_or(UNKNOWN_ACTION, Action::word);
+        let caller = refused.caller.as_ref();
+        refusals.note(caller, action, &refused.resource, refused.reason, refused.peer);
+    })
+}
+
+fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc {
+    let exports = Exports {
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        signer: Arc::clone(&parts.keys.signer),
+        hub,
+        tasks: tasks.clone(),
+    };
+    AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
 }
 
 fn postings(
     parts: &HubParts,
+    hub: Uuid,
     (secret, cursor_key): (&[u8], CursorKey),
     tail: &Arc<Tail>,
     tasks: &Tasks,
 ) -> PostingGrpc {
     let (db, clock) = (&parts.db, &parts.clock);
-    let committer = Committer::new(db.clone(), Arc::clone(clock), parts.limits.clone());
+    let receipts = Receipts::new(hub, Arc::clone(&parts.keys.signer));
+    let committer = Committer::new(db.clone(), Arc::clone(clock), receipts, parts.limits.clone());
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
     let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());

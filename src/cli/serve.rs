@@ -1,6 +1,7 @@
 //! `peshub serve`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -68,6 +69,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         keys: Keys::open(&args.keys.keys_dir)?,
         environment: args.environment.environment,
         feed_days: args.hub.feed_days,
+        checkpoint_every: Duration::from_secs(args.hub.checkpoint_seconds.into()),
         limits: args.hub.limits,
         reflection: args.reflection,
     })

@@ -9,8 +9,10 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Request, Status};
 
 use crate::client::error::ClientError;
+use crate::pb::peshub::audit::v1::audit_service_client::AuditServiceClient;
 use crate::pb::peshub::participants::v1::participant_service_client::ParticipantServiceClient;
 use crate::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
+use crate::pb::peshub::workers::v1::worker_service_client::WorkerServiceClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an otherwise silent connection is probed, and how long the answer may take.
@@ -105,6 +107,18 @@ impl Connection {
     #[must_use]
     pub fn participants(&self) -> ParticipantServiceClient<Transport> {
         ParticipantServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the audit trail.
+    #[must_use]
+    pub fn audit(&self) -> AuditServiceClient<Transport> {
+        AuditServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the register of workers.
+    #[must_use]
+    pub fn workers(&self) -> WorkerServiceClient<Transport> {
+        WorkerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Returns what calls go through, for those that have no generated client.

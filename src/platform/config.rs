@@ -27,6 +27,10 @@ pub struct HubOptions {
     #[arg(long, env = "PESHUB_FEED_DAYS", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub feed_days: u32,
+    /// How often a signed checkpoint is made over the audit trail if it has grown, in seconds, 1 to 3,600.
+    #[arg(long, env = "PESHUB_CHECKPOINT_SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub checkpoint_seconds: u32,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub database: DatabaseOptions,

@@ -1,6 +1,6 @@
 //! The database: a transaction opens with a permit, and a write closes with a record.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids;
+use crate::platform::keys::sealing::DataKey;
 use crate::platform::permit::Permit;
 
 /// The schema, step by step; embedded in the binary.
@@ -165,6 +166,7 @@ pub struct Db {
     pool: PgPool,
     options: PgConnectOptions,
     committed: Arc<Notify>,
+    answer_key: Arc<OnceLock<Arc<DataKey>>>,
 }
 
 impl Db {
@@ -194,7 +196,12 @@ impl Db {
                 })
             })
             .connect_lazy_with(options.clone());
-        Self { pool, options, committed: Arc::new(Notify::new()) }
+        Self { pool, options, committed: Arc::new(Notify::new()), answer_key: Arc::default() }
+    }
+
+    /// Says under which key answers to request ids are kept; the first one counts.
+    pub fn keep_answers_under(&self, key: DataKey) {
+        self.answer_key.get_or_init(|| Arc::new(key));
     }
 
     /// Returns the signal that something was committed.
@@ -236,7 +243,8 @@ impl Db {
     pub async fn write(&self, permit: &Permit) -> Result<WriteTx, DbError> {
         let transaction = self.begin(permit, "BEGIN").await?;
         let committed = Arc::clone(&self.committed);
-        Ok(WriteTx { permit: permit.clone(), transaction, committed })
+        let answer_key = self.answer_key.get().cloned();
+        Ok(WriteTx { permit: permit.clone(), transaction, committed, answer_key })
     }
 
     /// Begins a transaction that tells the database for whom it is, in the same round trip.
@@ -396,6 +404,7 @@ pub struct WriteTx {
     permit: Permit,
     transaction: sqlx::Transaction<'static, Postgres>,
     committed: Arc<Notify>,
+    answer_key: Option<Arc<DataKey>>,
 }
 
 impl WriteTx {
@@ -403,6 +412,12 @@ impl WriteTx {
     #[must_use]
     pub const fn permit(&self) -> &Permit {
         &self.permit
+    }
+
+    /// Returns the key under which answers to request ids are kept, once it was opened.
+    #[must_use]
+    pub fn answer_key(&self) -> Option<Arc<DataKey>> {
+        self.answer_key.clone()
     }
 
     /// Returns the connection, for `store` modules.
@@ -429,7 +444,7 @@ impl WriteTx {
             record.entry_id,
             record.at,
             holder.map(|holder| holder.participant.0),
-            holder.map_or("hub", |holder| holder.participant_name.as_str()),
+            holder.map_or("(hub)", |holder| holder.participant_name.as_str()),
             holder.map_or("", |holder| holder.system_name.as_str()),
             self.permit.action().word(),
             record.subject,

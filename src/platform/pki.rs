@@ -173,11 +173,8 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
     name.push(format!(".{}-{number}.new", std::process::id()));
     let fresh = path.with_file_name(name);
     let write = || {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&fresh)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&fresh, path)

@@ -1,16 +1,27 @@
 //! The first answer to each request id, kept [`KEPT`] in the transaction of the change itself: an outcome that the client
 //! never learned is settled by asking again with the same id.
+//!
+//! Request ids and bodies are kept as keyed digests, and answers sealed, under a key that the database holds only wrapped: a body
+//! may hold a national identity number, which a plain digest would not hide, and an answer may hold a token.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use time::OffsetDateTime;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
-use crate::platform::db::{DbError, WriteTx};
+use crate::platform::db::{Db, DbError, WriteTx};
+use crate::platform::feed::store::shared_secret;
+use crate::platform::keys::KeyError;
+use crate::platform::keys::sealing::DataKey;
+use crate::platform::keys::vault::{KeyVault, Wrapped};
+use crate::platform::permit::Permit;
 
 /// How long answers are kept.
 pub const KEPT: Duration = Duration::from_hours(7 * 24);
+/// Name of the key among the hub's secrets.
+pub const SECRET: &str = "replay";
 
 /// What is known of a request id.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,35 +34,63 @@ pub enum Known {
     Reused,
 }
 
-/// Looks a request id up. Two calls with one id at the same time wait for each other here.
+/// Why answers cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The database fails.
+    #[error("the database cannot be used")]
+    Db(#[from] DbError),
+    /// The key of the answers cannot be had.
+    #[error("the key of the stored answers cannot be had")]
+    Key(#[from] KeyError),
+}
+
+/// Opens the key that all replicas share, making it on the first start, and gives it to the database's handle.
+///
+/// # Errors
+///
+/// The database or the key vault fails.
+pub async fn open(db: &Db, vault: &dyn KeyVault, now: OffsetDateTime) -> Result<(), ReplayError> {
+    let fresh = vault.wrap(&secret_context(SECRET), &DataKey::random()?).await?.encoded();
+    let mut tx = db.read(&Permit::of_hub()).await?;
+    let stored = shared_secret(tx.connection(), SECRET, &fresh, now).await?;
+    drop(tx);
+    let nothing = || KeyError::NotWrappedSo { id: String::new() };
+    let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
+    db.keep_answers_under(vault.open(&secret_context(SECRET), &wrapped).await?);
+    Ok(())
+}
+
+/// Looks a request id up. `body` is what makes it this request and no other. Two calls with one id at the same time wait for
+/// each other here.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn look_up(
-    tx: &mut WriteTx,
-    request_id: &str,
-    body_sha256: &[u8],
-) -> Result<Known, DbError> {
-    let (participant, method) = key(tx);
-    let lock = format!("{participant} {method} {request_id}");
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 7306))", lock)
+pub async fn look_up(tx: &mut WriteTx, request_id: &str, body: &[u8]) -> Result<Known, DbError> {
+    let key = Key::of(tx, request_id, body)?;
+    let lock = key.request_mac.first_chunk::<8>().copied().unwrap_or_default();
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", i64::from_be_bytes(lock))
         .execute(tx.connection())
         .await?;
     let row = sqlx::query!(
-        "SELECT body_sha256, response FROM replay
-         WHERE participant_id = $1 AND method = $2 AND request_id = $3",
-        participant,
-        method,
-        request_id,
+        "SELECT body_mac, response FROM replay
+         WHERE participant_id = $1 AND method = $2 AND request_mac = $3",
+        key.participant,
+        key.method,
+        key.request_mac.as_slice(),
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(match row {
-        None => Known::New,
-        Some(row) if row.body_sha256 == body_sha256 => Known::Answered(row.response.into()),
-        Some(_) => Known::Reused,
-    })
+    match row {
+        None => Ok(Known::New),
+        Some(row) if row.body_mac == key.body_mac => {
+            let opened = key.seal.open(&key.request_mac, &row.response);
+            let unreadable = || sqlx::Error::Decode("a stored answer does not open".into());
+            Ok(Known::Answered(Bytes::copy_from_slice(&opened.ok_or_else(unreadable)?)))
+        }
+        Some(_) => Ok(Known::Reused),
+    }
 }
 
 /// Stores the answer to a request id.
@@ -62,19 +101,21 @@ pub async fn look_up(
 pub async fn store(
     tx: &mut WriteTx,
     request_id: &str,
-    body_sha256: &[u8],
+    body: &[u8],
     response: &[u8],
     now: OffsetDateTime,
 ) -> Result<(), DbError> {
-    let (participant, method) = key(tx);
+    let key = Key::of(tx, request_id, body)?;
+    let sealed = key.seal.seal(&key.request_mac, response);
+    let sealed = sealed.map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query!(
-        "INSERT INTO replay (participant_id, method, request_id, body_sha256, response, created_at)
+        "INSERT INTO replay (participant_id, method, request_mac, body_mac, response, created_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
-        participant,
-        method,
-        request_id,
-        body_sha256,
-        response,
+        key.participant,
+        key.method,
+        key.request_mac.as_slice(),
+        key.body_mac.as_slice(),
+        sealed,
         now,
     )
     .execute(tx.connection())
@@ -82,13 +123,65 @@ pub async fn store(
     Ok(())
 }
 
+struct Key {
+    participant: i64,
+    method: &'static str,
+    request_mac: [u8; 32],
+    body_mac: [u8; 32],
+    seal: Arc<DataKey>,
+}
+
+impl Key {
+    fn of(tx: &WriteTx, request_id: &str, body: &[u8]) -> Result<Self, DbError> {
+        let closed = || sqlx::Error::Configuration("the key of the answers was not opened".into());
+        let seal = tx.answer_key().ok_or_else(closed)?;
+        let participant = tx.permit().participant().map_or(0, |id| id.0);
+        let method = tx.permit().action().name();
+        let message = format!("{participant} {method} {request_id}");
+        let request_mac = seal.mac(b"request id", message.as_bytes());
+        let body_mac = seal.mac(b"body", body);
+        Ok(Self { participant, method, request_mac, body_mac, seal })
+    }
+}
+
+/// Wraps the key of the answers anew under the current master key. Hubs that run have it open and notice nothing.
+///
+/// # Errors
+///
+/// The database or the key vault fails.
+pub async fn rewrap(db: &Db, vault: &dyn KeyVault) -> Result<(), ReplayError> {
+    let mut tx = db.read(&Permit::of_hub()).await?;
+    let stored = sqlx::query_scalar!("SELECT value FROM hub_secret WHERE name = $1", SECRET)
+        .fetch_optional(tx.connection())
+        .await
+        .map_err(DbError::from)?;
+    let Some(stored) = stored else { return Ok(()) };
+    let nothing = || KeyError::NotWrappedSo { id: String::new() };
+    let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
+    let context = secret_context(SECRET);
+    let key = vault.open(&context, &wrapped).await?;
+    let fresh = vault.wrap(&context, &key).await?.encoded();
+    sqlx::query!(
+        "UPDATE hub_secret SET value = $2 WHERE name = $1 AND value = $3",
+        SECRET,
+        fresh,
+        stored
+    )
+    .execute(tx.connection())
+    .await
+    .map_err(DbError::from)?;
+    Ok(())
+}
+
+/// Returns the context in which a secret of the hub is wrapped.
+#[must_use]
+pub fn secret_context(name: &str) -> Vec<u8> {
+    [b"hub secret ", name.as_bytes()].concat()
+}
+
 /// Returns the fault of a request id that came with another body before.
 #[must_use]
 pub fn reused() -> Fault {
     let message = "this request id was answered before with another body; use a new one";
     Fault::new(Kind::AlreadyExists, Reason::RequestIdReused, message)
-}
-
-fn key(tx: &WriteTx) -> (i64, &'static str) {
-    (tx.permit().participant().map_or(0, |id| id.0), tx.permit().action().name())
 }

@@ -159,7 +159,7 @@ fn log(fault: &Fault) {
     }
     match fault.reason {
         Reason::Internal => tracing::error!(error.reason = reason, "call failed{chain}"),
-        Reason::StoreUnavailable | Reason::Contended => {
+        Reason::StoreUnavailable | Reason::Contended | Reason::KeyUnavailable => {
             tracing::warn!(error.reason = reason, "call failed{chain}");
         }
         _ => tracing::debug!(error.reason = reason, "call refused: {}{chain}", fault.message),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use prost::Message as _;
 
 use crate::kernel::fault::Fault;
 use crate::kernel::ids::{LaneId, Revision};
 use crate::pb::peshub::postings::v1 as pb;
+use crate::platform::audit::receipt::Accepted;
 use crate::platform::db::{Record, WriteTx};
 use crate::platform::feed::cursor::Cursor;
 use crate::platform::feed::store as feed;
@@ -61,11 +63,12 @@ pub async fn upsert(
     let mut tx = committer.db().read(permit).await?;
     let source = Arc::new(store::source(&mut tx, &unary.source).await?);
     let body_sha256 = wire::body_sha256(&unary.changes);
-    let batch = Batch { numbered: None, source, changes: unary.changes, body_sha256 };
+    let lane = "".into();
+    let batch = Batch { numbered: None, source, lane, changes: unary.changes, body_sha256 };
     if unary.validate_only {
         drop(tx);
         let prepared = committer.prepare(permit, batch).await?;
-        let acknowledgement = prepared.acknowledgement(committer.now());
+        let acknowledgement = prepared.acknowledgement();
         return Ok(pb::BatchAcknowledgement { validate_only: true, ..acknowledgement });
     }
     drop(tx);
@@ -102,32 +105,44 @@ pub async fn resolve_held(
 ) -> Result<pb::ResolveHeldClosesResponse, Fault> {
     let now = committer.now();
     let key = RequestKey::new(&request.request_id, &request)?;
+    let body_sha256 = wire::body_sha256([&Bytes::from(request.encode_to_vec())]);
     let db = committer.db();
     let mut read = db.read(permit).await?;
     let source = store::source(&mut read, &request.source).await?;
     drop(read);
     let lane = unary_lane(committer, &source).await?;
     let release = request.resolution == i32::from(pb::HeldCloseResolution::Release);
+    let issuer = committer.clone();
     let response = once(db, permit, &key, now, |tx| {
-        Box::pin(async move { Ok(resolve(tx, (&source, lane), release, now).await?) })
+        Box::pin(async move {
+            let (resolved, event) = resolve(tx, (&source, lane), release, now).await?;
+            let subject = format!("sources/{}: {resolved} closes", source.name);
+            let record = Record::new(now, subject, event).of_body(body_sha256);
+            let accepted = Accepted {
+                source: &source.name,
+                request_id: &request.request_id,
+                counts: vec![("resolved", resolved)],
+                ..Accepted::default()
+            };
+            let receipt = Some(issuer.receipt(tx.permit(), &record, &accepted));
+            Ok((pb::ResolveHeldClosesResponse { resolved, position: 0, receipt }, record))
+        })
     });
     positioned(tail, release, response.await?).await
 }
 
+/// Returns how many closes were released or discarded, and what that is called.
 async fn resolve(
     tx: &mut WriteTx,
     (source, lane): (&Source, LaneId),
     release: bool,
     now: time::OffsetDateTime,
-) -> Result<(pb::ResolveHeldClosesResponse, Record), PostingError> {
+) -> Result<(i64, &'static str), PostingError> {
     let taken = held::take_all(tx, source.id).await?;
     let resolved =
         if release { close_all(tx, source, lane, &taken, now).await? } else { taken.len() };
     let event = if release { "closes.released" } else { "closes.discarded" };
-    let subject = format!("sources/{}: {resolved} closes", source.name);
-    let resolved = i64::try_from(resolved).unwrap_or(i64::MAX);
-    let response = pb::ResolveHeldClosesResponse { resolved, position: 0 };
-    Ok((response, Record::new(now, subject, event)))
+    Ok((i64::try_from(resolved).unwrap_or(i64::MAX), event))
 }
 
 /// Returns an answer with a position at or after what it released; told anew whenever the answer is given.

@@ -19,6 +19,7 @@
     reason = "a test fails by panicking and may start tasks of its own; clippy's leave for tests does not reach their helpers"
 )]
 
+mod audit;
 mod errors;
 mod feed;
 mod hostile;
@@ -37,3 +38,4 @@ mod refusals;
 mod rules;
 mod support;
 mod wall;
+mod workers;

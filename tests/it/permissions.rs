@@ -10,6 +10,10 @@ use peshub::dev::BUREAUS;
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::participants::wire::usual_roles;
 use peshub::pb;
+use peshub::pb::peshub::audit::v1::{
+    AuditFilter, ExportAuditRequest, GetInclusionProofRequest, GetLatestCheckpointRequest,
+    ListCheckpointsRequest, ListSigningKeysRequest, SearchAuditRequest,
+};
 use peshub::pb::peshub::common::v1::{QuotaClass, Role};
 use peshub::pb::peshub::participants::v1::{
     AddIdentityRequest, CreateSourceRequest, DisableParticipantRequest, EnableParticipantRequest,
@@ -24,6 +28,10 @@ use peshub::pb::peshub::postings::v1::{
     AcknowledgeWatchRequest, BatchGetPostingsRequest, BatchUpsertPostingsRequest,
     GetPostingRequest, ListHeldClosesRequest, ListPostingsRequest, PostingEvent, PostingKey,
     ResolveHeldClosesRequest, SyncPostingsRequest, WatchPostingsRequest, WorkMode,
+};
+use peshub::pb::peshub::workers::v1::{
+    DiscloseWorkerRequest, EraseWorkerRequest, LegalBasis, LegalBasisKind, ListDisclosuresRequest,
+    NationalId, NationalIdScheme, Person, RegisterWorkerRequest, UpdateWorkerRequest, WorkerField,
 };
 use peshub::platform::permit;
 use peshub::platform::pki::{DevelopmentCa, Identity, participant_uri};
@@ -51,7 +59,7 @@ fn key(source: &str, external_id: &str) -> PostingKey {
 }
 
 /// A sound request about what belongs to the north platform; `who` keeps those apart that make something new.
-pub(crate) fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8> {
+pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
     let source = NORTH.to_owned();
     let request_id = format!("matrix-{who}");
     match method {
@@ -94,7 +102,7 @@ pub(crate) fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8
         "WatchPostings" => WatchPostingsRequest::default().encode_to_vec(),
         "AcknowledgeWatch" => AcknowledgeWatchRequest {
             consumer: "matrix".to_owned(),
-            cursor: cursor.clone(),
+            cursor: made.cursor.clone(),
             request_id,
         }
         .encode_to_vec(),
@@ -180,7 +188,57 @@ pub(crate) fn request(method: &str, who: usize, cursor: &bytes::Bytes) -> Vec<u8
             request_id,
         }
         .encode_to_vec(),
+        "SearchAudit" => {
+            let event = "postings.synced".to_owned();
+            let filter = Some(AuditFilter { event, ..AuditFilter::default() });
+            SearchAuditRequest { filter, ..SearchAuditRequest::default() }.encode_to_vec()
+        }
+        "ListCheckpoints" => {
+            ListCheckpointsRequest { from_number: i64::MAX, page_size: 1 }.encode_to_vec()
+        }
+        "GetLatestCheckpoint" => GetLatestCheckpointRequest {}.encode_to_vec(),
+        "GetInclusionProof" => {
+            GetInclusionProofRequest { entry_id: made.entry_id.clone() }.encode_to_vec()
+        }
+        "ExportAudit" => ExportAuditRequest::default().encode_to_vec(),
+        "ListSigningKeys" => ListSigningKeysRequest {}.encode_to_vec(),
+        "RegisterWorker" => {
+            RegisterWorkerRequest { national_id: Some(citizen()), person: None, request_id }
+                .encode_to_vec()
+        }
+        "DiscloseWorker" => DiscloseWorkerRequest {
+            reference: made.worker.clone(),
+            fields: vec![WorkerField::BirthDate.into()],
+            purpose: "the matrix".to_owned(),
+            legal_basis: Some(LegalBasis {
+                kind: LegalBasisKind::Law.into(),
+                reference: "an article".to_owned(),
+            }),
+        }
+        .encode_to_vec(),
+        "UpdateWorker" => UpdateWorkerRequest {
+            reference: made.worker.clone(),
+            person: Some(Person::default()),
+            request_id,
+        }
+        .encode_to_vec(),
+        "EraseWorker" => {
+            EraseWorkerRequest { reference: made.worker.clone(), request_id }.encode_to_vec()
+        }
+        "ListDisclosures" => {
+            let reference = made.worker.clone();
+            ListDisclosuresRequest { reference, ..ListDisclosuresRequest::default() }
+                .encode_to_vec()
+        }
         other => panic!("{other} is new: say here what a sound request of it is"),
+    }
+}
+
+fn citizen() -> NationalId {
+    NationalId {
+        scheme: NationalIdScheme::Gb11643.into(),
+        number: "11010519491231002X".to_owned(),
+        country: String::new(),
     }
 }
 
@@ -204,12 +262,14 @@ async fn cell(connection: &Connection, service: &str, method: &str, message: Vec
     let (package, _) = service.rsplit_once('.').unwrap();
     let name = format!("{package}.{method}Response");
     let answer = peshub::json::of_encoded(&name, &answer).unwrap();
-    let count = ["records", "sources", "held"]
+    let count = ["records", "sources", "held", "entries"]
         .into_iter()
         .find_map(|field| answer.get(field)?.as_array().map(Vec::len));
     match (method, count) {
         (_, Some(count)) => format!("OK {count}"),
-        ("BatchGetPostings" | "ListPostings" | "ListSources", None) => "OK 0".to_owned(),
+        ("BatchGetPostings" | "ListPostings" | "ListSources" | "SearchAudit", None) => {
+            "OK 0".to_owned()
+        }
         ("WatchPostings", None) => format!("OK {}", i32::from(answer.get("event").is_some())),
         _ => "OK".to_owned(),
     }
@@ -259,7 +319,7 @@ async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
     answer.token
 }
 
-async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) {
+async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) -> String {
     let request = BatchUpsertPostingsRequest {
         source: source.to_owned(),
         changes: postings.iter().map(|(id, code)| upsert(id, posting(id, code))).collect(),
@@ -267,15 +327,55 @@ async fn send(client: &mut Postings, source: &str, postings: &[(&str, &str)]) {
         validate_only: false,
     };
     let answer = client.batch_upsert_postings(request).await.unwrap().into_inner();
-    assert_eq!(answer.acknowledgement.unwrap().created as usize, postings.len());
+    let acknowledgement = answer.acknowledgement.unwrap();
+    assert_eq!(acknowledgement.created as usize, postings.len());
+    acknowledgement.receipt.unwrap().entry_id
 }
 
-/// Makes the posting that the calls are about; returns a cursor after it.
-pub(crate) async fn furnish(hub: &TestHub) -> bytes::Bytes {
-    send(&mut hub.postings(NORTH).await, NORTH, &[(EXTERNAL_ID, "440305")]).await;
+/// What the calls are about.
+pub(crate) struct Made {
+    /// A cursor after the posting.
+    pub(crate) cursor: bytes::Bytes,
+    /// Its entry in the audit trail.
+    pub(crate) entry_id: String,
+    /// The north platform's reference to a worker.
+    pub(crate) worker: String,
+}
+
+/// Makes the posting that the calls are about, and waits until its entry in the audit trail has its place.
+pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
+    let sent = [(EXTERNAL_ID, "440305")];
+    let entry_id = send(&mut hub.postings(NORTH).await, NORTH, &sent).await;
+    crate::audit::sealed(pool).await;
     let client = hub.postings(NORTH).await;
     let mut watcher = Watcher::start(&client, watching(in_any_state())).await.unwrap();
-    watcher.snapshot().await.1.cursor
+    let cursor = watcher.snapshot().await.1.cursor;
+    let register = RegisterWorkerRequest { national_id: Some(citizen()), ..Default::default() };
+    let mut workers = hub.connect(NORTH).await.workers();
+    let worker = workers.register_worker(register).await.unwrap().into_inner().reference;
+    Made { cursor, entry_id, worker }
+}
+
+/// Gives the owner a second system that may read and erase workers and nothing else; returns its token.
+async fn clerk(hub: &TestHub) -> String {
+    let (participant, system) = (NORTH.to_owned(), "clerk".to_owned());
+    let mut operator = hub.connect("operator").await.participants();
+    let register = RegisterSystemRequest {
+        participant: participant.clone(),
+        system: system.clone(),
+        ..Default::default()
+    };
+    operator.register_system(register).await.unwrap();
+    let mut security = hub.connect("security").await.participants();
+    let grant = GrantRolesRequest {
+        participant: participant.clone(),
+        system: system.clone(),
+        roles: vec![Role::WorkerReader.into(), Role::WorkerEraser.into()],
+        ..Default::default()
+    };
+    security.grant_roles(grant).await.unwrap();
+    let issue = IssueTokenRequest { participant, system, ..Default::default() };
+    security.issue_token(issue).await.unwrap().into_inner().token
 }
 
 /// The columns of the matrix.
@@ -290,6 +390,7 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
         ("security", hub.connect("security").await),
         ("auditor", hub.connect("auditor").await),
         ("owner", hub.connect(NORTH).await),
+        ("owner's clerk", open(&bare(hub, Some(&clerk(hub).await))).await),
         ("other platform", hub.connect(SOUTH).await),
         ("bureau of the place", hub.connect("bureau-shenzhen").await),
         ("bureau elsewhere", hub.connect("bureau-zhejiang").await),
@@ -300,7 +401,7 @@ async fn callers(hub: &TestHub) -> Vec<(&'static str, Connection)> {
 fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
     story(async |world| {
         let hub = world.hub().await;
-        let cursor = furnish(&hub).await;
+        let made = furnish(&hub, &world.pool).await;
         let callers = callers(&hub).await;
         let pool = DescriptorPool::decode(peshub::pb::DESCRIPTORS).unwrap();
         let mut matrix = String::new();
@@ -310,7 +411,7 @@ fn everybody_may_call_what_the_matrix_says_and_nothing_else() {
                 writeln!(matrix, "{method}").unwrap();
                 let mut outcomes = BTreeMap::<String, Vec<&str>>::new();
                 for (who, (name, connection)) in callers.iter().enumerate() {
-                    let message = request(method, who, &cursor);
+                    let message = request(method, who, &made);
                     let told = cell(connection, service.full_name(), method, message).await;
                     grants(connection, service.full_name(), method, &told).await;
                     outcomes.entry(told).or_default().push(name);

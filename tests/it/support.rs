@@ -89,25 +89,36 @@ impl World {
 
     /// Starts one more hub over the database.
     pub(crate) async fn hub(&self) -> TestHub {
-        self.hub_with(None, LimitOptions::default()).await
+        self.hub_with(LimitOptions::default(), None, &std::env::temp_dir()).await
     }
 
-    /// Starts one more hub over the database, which believes what stands in a trust directory.
-    pub(crate) async fn hub_believing(&self, trust_dir: &Path) -> TestHub {
-        self.hub_with(Some(trust_dir), LimitOptions::default()).await
+    /// Starts one more hub over the database, with the keys in a data directory of its own.
+    pub(crate) async fn hub_in(&self, data_dir: &Path) -> TestHub {
+        self.hub_with(LimitOptions::default(), None, data_dir).await
     }
 
     /// Starts one more hub over the database, with limits of its own.
     pub(crate) async fn hub_within(&self, limits: LimitOptions) -> TestHub {
-        self.hub_with(None, limits).await
+        self.hub_with(limits, None, &std::env::temp_dir()).await
     }
 
-    async fn hub_with(&self, trust_dir: Option<&Path>, limits: LimitOptions) -> TestHub {
-        let mut options = DevOptions::new(std::env::temp_dir(), &Surroundings::default());
+    /// Starts one more hub over the database, which believes what stands in a trust directory.
+    pub(crate) async fn hub_believing(&self, trust_dir: &Path) -> TestHub {
+        self.hub_with(LimitOptions::default(), Some(trust_dir), &std::env::temp_dir()).await
+    }
+
+    async fn hub_with(
+        &self,
+        limits: LimitOptions,
+        trust_dir: Option<&Path>,
+        data_dir: &Path,
+    ) -> TestHub {
+        let mut options = DevOptions::new(data_dir.to_owned(), &Surroundings::default());
         options.internal_listen = None;
         options.trust_dir = trust_dir.map(Path::to_owned);
         options.database_connections = 10;
         options.limits = limits;
+        options.checkpoint_every = Duration::from_millis(100);
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");

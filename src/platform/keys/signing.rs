@@ -8,9 +8,9 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
 
-use crate::platform::keys::KeyError;
-use crate::platform::pki::write_private;
+use crate::platform::keys::{KeyError, files};
 
 /// Name of the one algorithm.
 pub const ALGORITHM_ED25519: &str = "Ed25519";
@@ -67,16 +67,26 @@ impl Ed25519Signer {
         if path.exists() {
             return Ok(());
         }
-        let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::Randomness)?;
-        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Randomness)?;
-        let pem = pem_of(der.as_ref());
-        write_private(&path, &pem).map_err(|error| match error {
-            crate::platform::pki::PkiError::File { path, source } => {
-                KeyError::File { path, source }
-            }
-            _ => KeyError::Form { path },
-        })
+        files::create(&path, &fresh()?)?;
+        Ok(())
     }
+
+    /// Makes a signing key in place of the one that is there. Hubs take it up when they start; what was signed before is
+    /// verified with the public key that is kept beside it.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn replace(dir: &Path) -> Result<(), KeyError> {
+        files::replace(&dir.join(FILE), &fresh()?)
+    }
+}
+
+/// Returns a new key, PEM.
+fn fresh() -> Result<Zeroizing<String>, KeyError> {
+    let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::Randomness)?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Randomness)?;
+    Ok(Zeroizing::new(pem_of(der.as_ref())))
 }
 
 fn pem_of(der: &[u8]) -> String {

@@ -24,6 +24,8 @@ pub struct Batch {
     pub numbered: Option<(i64, Uuid)>,
     /// Whose postings.
     pub source: Arc<Source>,
+    /// Name of the lane; empty for the main one and without a stream.
+    pub lane: Arc<str>,
     /// The encoded changes.
     pub changes: Vec<Bytes>,
     /// Digest of the changes as received.
@@ -130,19 +132,15 @@ impl Prepared {
         (opened.count(), closed)
     }
 
-    /// Returns the acknowledgement, without a position.
+    /// Returns the acknowledgement, without a position and a receipt.
     #[must_use]
-    pub fn acknowledgement(&self, committed_at: OffsetDateTime) -> pb::BatchAcknowledgement {
+    pub fn acknowledgement(&self) -> pb::BatchAcknowledgement {
         let tally = &self.tally;
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         pb::BatchAcknowledgement {
             batch_id: self.batch.numbered.map_or(0, |(id, _)| id),
             position: 0,
-            receipt: Some(pb::Receipt {
-                body_sha256: self.batch.body_sha256.clone(),
-                committed_at: Some(wire::timestamp(committed_at)),
-                source: self.batch.source.name.clone(),
-            }),
+            receipt: None,
             created: count(tally.created),
             changed: count(tally.changed),
             unchanged: count(tally.unchanged),

@@ -10,7 +10,10 @@ use tokio::sync::Mutex;
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::{LaneId, PostingId, Revision};
+use crate::pb::peshub::common::v1 as common;
 use crate::pb::peshub::common::v1::QuotaClass;
+use crate::pb::peshub::postings::v1 as pb;
+use crate::platform::audit::receipt::{Accepted, Receipts};
 use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError, Record, WriteTx};
 use crate::platform::limits::quotas;
@@ -33,6 +36,7 @@ const TRIES: u32 = 20;
 pub struct Committer {
     db: Db,
     clock: ClockHandle,
+    receipts: Receipts,
     numbers: Arc<Mutex<std::ops::Range<i64>>>,
     limits: Arc<LimitOptions>,
 }
@@ -49,9 +53,9 @@ impl std::fmt::Debug for ClockHandle {
 impl Committer {
     /// Returns a committer over a database that heeds the quotas of records.
     #[must_use]
-    pub fn new(db: Db, clock: SharedClock, limits: LimitOptions) -> Self {
+    pub fn new(db: Db, clock: SharedClock, receipts: Receipts, limits: LimitOptions) -> Self {
         let (numbers, limits) = (Arc::new(Mutex::new(0..0)), Arc::new(limits));
-        Self { db, clock: ClockHandle(clock), numbers, limits }
+        Self { db, clock: ClockHandle(clock), receipts, numbers, limits }
     }
 
     /// Returns the database.
@@ -64,6 +68,27 @@ impl Committer {
     #[must_use]
     pub fn now(&self) -> time::OffsetDateTime {
         self.clock.0.now()
+    }
+
+    /// Returns the receipt for what a record closes. It is kept with the answer and must not leave before the commit.
+    #[must_use]
+    pub fn receipt(
+        &self,
+        permit: &Permit,
+        record: &Record,
+        accepted: &Accepted<'_>,
+    ) -> common::Receipt {
+        let receipt = self.receipts.issue(permit, record, accepted);
+        common::Receipt {
+            body_sha256: record.body_sha256.clone().unwrap_or_default(),
+            committed_at: Some(wire::timestamp(record.at)),
+            source: accepted.source.to_owned(),
+            entry_id: receipt.entry_id,
+            statement: receipt.statement,
+            algorithm: receipt.algorithm,
+            key_id: receipt.key_id,
+            signature: receipt.signature.into(),
+        }
     }
 
     /// Prepares a batch.
@@ -135,7 +160,9 @@ impl Committer {
                 Known::Reused => return Err(PostingError::Invalid(replay::reused())),
             }
         }
-        let Some(committed) = self.write_all(&mut tx, lane, prepared, now).await? else {
+        let record = record(prepared, now);
+        let wanted = (lane, request_id);
+        let Some(committed) = self.write_all(&mut tx, wanted, prepared, &record).await? else {
             return Ok(None);
         };
         match &committed {
@@ -144,7 +171,6 @@ impl Committer {
                     let answer = committed.acknowledgement.encode_to_vec();
                     replay::store(&mut tx, request_id, digest, &answer, now).await?;
                 }
-                let record = record(prepared, committed.acknowledgement.rejected, now);
                 tx.commit(record).await?;
                 Ok(Some(committed.clone()))
             }
@@ -159,11 +185,11 @@ impl Committer {
     async fn write_all(
         &self,
         tx: &mut WriteTx,
-        lane: LaneId,
+        (lane, request_id): (LaneId, &str),
         prepared: &Prepared,
-        now: time::OffsetDateTime,
+        record: &Record,
     ) -> Result<Option<Result<Committed, ()>>, PostingError> {
-        let source = &prepared.batch.source;
+        let (source, now) = (&prepared.batch.source, record.at);
         let Some(rows) = self.rows(tx, prepared, now).await? else { return Ok(None) };
         if !rows.is_empty() && !write::write(tx, source.id, &rows, now).await? {
             return Ok(None);
@@ -177,7 +203,7 @@ impl Committer {
         if !prepared.holds.is_empty() {
             held::hold(tx, source.id, &prepared.holds, now).await?;
         }
-        let acknowledgement = prepared.acknowledgement(now);
+        let acknowledgement = self.acknowledgement(tx.permit(), record, prepared, request_id);
         let (opened, closed) = prepared.opened_and_closed();
         let finish = Finish {
             lane,
@@ -218,6 +244,35 @@ impl Committer {
             most,
             wait,
         )))
+    }
+
+    /// Returns the answer to a batch, with its receipt.
+    fn acknowledgement(
+        &self,
+        permit: &Permit,
+        record: &Record,
+        prepared: &Prepared,
+        request_id: &str,
+    ) -> pb::BatchAcknowledgement {
+        let acknowledgement = prepared.acknowledgement();
+        let count = |count: i32| i64::from(count);
+        let accepted = Accepted {
+            source: &prepared.batch.source.name,
+            lane: &prepared.batch.lane,
+            batch_id: prepared.batch.numbered.map(|(id, _)| id),
+            request_id,
+            counts: vec![
+                ("records", i64::try_from(prepared.batch.changes.len()).unwrap_or(i64::MAX)),
+                ("created", count(acknowledgement.created)),
+                ("changed", count(acknowledgement.changed)),
+                ("unchanged", count(acknowledgement.unchanged)),
+                ("closed", count(acknowledgement.closed)),
+                ("held", count(acknowledgement.held)),
+                ("rejected", count(acknowledgement.rejected)),
+            ],
+        };
+        let receipt = Some(self.receipt(permit, record, &accepted));
+        pb::BatchAcknowledgement { receipt, ..acknowledgement }
     }
 
     /// Locks what is to change and returns it ready to be written; `None` when it is not what was decided on.
@@ -357,7 +412,8 @@ fn row(
     }
 }
 
-fn record(prepared: &Prepared, rejected: i32, at: time::OffsetDateTime) -> Record {
+fn record(prepared: &Prepared, at: time::OffsetDateTime) -> Record {
+    let rejected = prepared.tally.rejected;
     let batch =
         prepared.batch.numbered.map_or_else(String::new, |(id, _)| format!("/batches/{id}"));
     let subject = format!(

@@ -60,6 +60,8 @@ struct Opened {
     source: Arc<Source>,
     /// The lane and this stream's name on it; `None` when nothing is to be stored.
     lane: Option<(LaneId, Uuid)>,
+    /// The lane's name.
+    lane_name: Arc<str>,
 }
 
 impl SyncStreams {
@@ -160,7 +162,8 @@ impl SyncStreams {
         });
         let response = pb::SyncPostingsResponse { message: Some(message) };
         let is_there = answers.send(Ok(response)).await.is_ok();
-        Ok(is_there.then(|| Opened { permit, source: Arc::new(source), lane }))
+        let lane_name = open.lane.into();
+        Ok(is_there.then(|| Opened { permit, source: Arc::new(source), lane, lane_name }))
     }
 
     async fn read_batches(
@@ -212,10 +215,9 @@ impl SyncStreams {
             let ids = Arc::clone(&prepared.ids);
             let committed = match opened.lane {
                 Some((lane, _)) => self.committer.commit(&opened.permit, lane, prepared).await?,
-                None => Committed {
-                    acknowledgement: prepared.acknowledgement(self.committer.now()),
-                    has_events: false,
-                },
+                None => {
+                    Committed { acknowledgement: prepared.acknowledgement(), has_events: false }
+                }
             };
             latest.push_back((done.fetch_add(1, Ordering::AcqRel) + 1, ids));
             if to_acknowledge.send(committed).await.is_err() {
@@ -259,6 +261,7 @@ fn within_limits(opened: &Opened, batch: raw::SyncBatch) -> Result<Batch, Postin
     Ok(Batch {
         numbered: Some((batch.batch_id, holder)),
         source: Arc::clone(&opened.source),
+        lane: Arc::clone(&opened.lane_name),
         body_sha256: wire::body_sha256(&batch.changes),
         changes: batch.changes,
     })

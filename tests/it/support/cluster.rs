@@ -74,7 +74,7 @@ async fn start() -> (LocalPostgres, PgConnectOptions) {
     hub.hub.stop().await;
     let mut connection = PgConnection::connect_with(&options).await.expect("the template");
     // What must differ between two hubs is made anew by each.
-    sqlx::raw_sql("DELETE FROM hub_secret; TRUNCATE audit, audit_pending CASCADE;")
+    sqlx::raw_sql("DELETE FROM hub_secret; TRUNCATE audit, audit_pending, audit_checkpoint, signing_key CASCADE;")
         .execute(&mut connection)
         .await
         .expect("an empty template");
@@ -131,7 +131,24 @@ pub(crate) async fn drop_database(options: &PgConnectOptions) {
     let name = options.get_database().expect("a database with a name");
     let mut admin = administrator(options).await;
     let statement = format!("DROP DATABASE {name} WITH (FORCE)");
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await.expect("the database's end");
+    crate::support::until("the database's end", async || {
+        let dropped = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut admin).await;
+        // PostgreSQL's own housekeeping cannot be sent away by an ordinary role; it goes by itself.
+        match dropped {
+            Err(error)
+                if error
+                    .as_database_error()
+                    .and_then(sqlx::error::DatabaseError::code)
+                    .as_deref()
+                    == Some("42501") =>
+            {
+                None
+            }
+            dropped => Some(dropped.map(drop)),
+        }
+    })
+    .await
+    .expect("the database's end");
     admin.close().await.expect("the end of a connection");
 }
 

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool, Row as _};
 /// How many rows the tables have that a write of postings touches.
 pub(crate) async fn sizes(pool: &PgPool) -> BTreeMap<String, i64> {
     let rows = sqlx::query(
-        "SELECT 'audit' AS name, count(*) AS rows FROM audit
+        "SELECT 'audit' AS name, count(*) AS rows FROM audit WHERE refusal = ''
          UNION ALL SELECT 'change_log', count(*) FROM change_log
          UNION ALL SELECT 'held_close', count(*) FROM held_close
          UNION ALL SELECT 'posting', count(*) FROM posting

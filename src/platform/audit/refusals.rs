@@ -1,0 +1,110 @@
+//! Refusals: gathered in memory by what was refused to whom, and written once a second as rows with a count.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use time::OffsetDateTime;
+
+use crate::kernel::fault::Reason;
+use crate::kernel::ids;
+use crate::platform::audit::store::Refused;
+use crate::platform::permit::Caller;
+
+/// Most kinds of refusals that are told apart between two writings; the others are counted together.
+pub const KINDS_MAX: usize = 1_000;
+/// Most characters of a subject or an action.
+const CHARS_MAX: usize = 200;
+/// Name of callers that the hub does not know. No participant's name has brackets.
+const UNKNOWN: &str = "(unknown)";
+/// Stands for whatever was not told apart.
+const OTHERS: &str = "(others)";
+
+/// What is counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    participant_id: Option<i64>,
+    participant: String,
+    system: String,
+    action: String,
+    subject: String,
+    refusal: &'static str,
+}
+
+/// Gathers refusals. Clones share what is gathered.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals(Arc<Mutex<HashMap<Kind, i64>>>);
+
+impl Refusals {
+    /// Notes that a call was refused. Never waits for the database, and never takes more memory than [`KINDS_MAX`] kinds do.
+    pub fn note(
+        &self,
+        caller: Option<&Caller>,
+        action: &str,
+        subject: &str,
+        reason: Reason,
+        peer: Option<SocketAddr>,
+    ) {
+        let kind = match caller.map(Caller::standing) {
+            Some(standing) => Kind {
+                participant_id: Some(standing.participant.0),
+                participant: standing.participant_name.clone(),
+                system: standing.system_name.clone(),
+                action: cut(action),
+                subject: cut(subject),
+                refusal: reason.name(),
+            },
+            None => Kind {
+                participant_id: None,
+                participant: UNKNOWN.to_owned(),
+                system: String::new(),
+                action: cut(action),
+                subject: peer
+                    .map_or_else(|| cut(subject), |peer| peer.ip().to_canonical().to_string()),
+                refusal: reason.name(),
+            },
+        };
+        self.count(kind, 1);
+    }
+
+    fn count(&self, kind: Kind, times: i64) {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One place is kept for the others.
+        let is_full = kinds.len() >= KINDS_MAX - 1 && !kinds.contains_key(&kind);
+        let count = kinds.entry(if is_full { others() } else { kind }).or_default();
+        *count = count.saturating_add(times);
+    }
+
+    /// Takes out what was gathered, as rows to write.
+    #[must_use]
+    pub fn take(&self, now: OffsetDateTime) -> Vec<Refused> {
+        let kinds = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let refused = kinds.into_iter().map(|(kind, times)| Refused {
+            entry_id: ids::time_ordered(now),
+            participant_id: kind.participant_id,
+            participant: kind.participant,
+            system: kind.system,
+            action: kind.action,
+            subject: kind.subject,
+            refusal: kind.refusal.to_owned(),
+            times,
+        });
+        refused.collect()
+    }
+}
+
+fn others() -> Kind {
+    Kind {
+        participant_id: None,
+        participant: OTHERS.to_owned(),
+        system: String::new(),
+        action: OTHERS.to_owned(),
+        subject: OTHERS.to_owned(),
+        refusal: OTHERS,
+    }
+}
+
+/// Returns a text without what PostgreSQL cannot store, and not longer than need be.
+fn cut(text: &str) -> String {
+    text.chars().filter(|letter| *letter != '\0').take(CHARS_MAX).collect()
+}

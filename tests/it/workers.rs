@@ -1,0 +1,8 @@
+//! Journeys of the register of workers. All persons and numbers are made up.
+
+mod erasure;
+mod journeys;
+mod people;
+mod planted;
+mod rotation;
+mod search;
