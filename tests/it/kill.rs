@@ -11,7 +11,6 @@ use peshub::client::connect::Connection;
 use peshub::client::retry::Retry;
 use peshub::client::sync::{SyncOptions, SyncSession};
 use peshub::client::watch::{Watch, WatchItem, WatchOptions};
-use peshub::dev::Credentials;
 use peshub::pb::peshub::feed::v1::EventKind;
 use peshub::pb::peshub::postings::v1::BatchAcknowledgement;
 use peshub::platform::keys::Keys;
@@ -76,9 +75,14 @@ struct Serving {
 }
 
 impl Serving {
-    /// A hub with the keys of the development hub with some data directory.
-    fn new(ca: &DevelopmentCa, database: Vec<String>, data_dir: &Path) -> Self {
+    /// Without a directory of keys, which must be those that the database has been used with, it gets new ones.
+    fn new(ca: &DevelopmentCa, database: Vec<String>, keys: Option<PathBuf>) -> Self {
         let dir = cluster::directory("kill");
+        let keys = keys.unwrap_or_else(|| {
+            let keys = dir.join("keys");
+            Keys::open_or_create(&keys).expect("keys");
+            keys
+        });
         let server = ca.server().expect("a certificate");
         let authority = format!("trust/{}/ca.pem", pki::TRUST_DOMAIN);
         std::fs::create_dir_all(dir.join(&authority).parent().expect("a folder"))
@@ -88,8 +92,6 @@ impl Serving {
         {
             pki::write_private(&dir.join(name), text).expect("a file");
         }
-        let keys = Credentials::in_data_dir(data_dir).keys();
-        Keys::open_or_create(&keys).expect("keys");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("its address");
         Self { dir, address, database, keys }
@@ -206,8 +208,7 @@ fn a_hub_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
     let seed = seed();
     story(async |world| {
         let url = cluster::url(&world.options);
-        let serving =
-            Serving::new(&world.ca, vec!["--database-url".to_owned(), url], &std::env::temp_dir());
+        let serving = Serving::new(&world.ca, vec!["--database-url".to_owned(), url], None);
         let mut program = serving.start();
         let hub = TestHub { address: serving.address, ca: Arc::clone(&world.ca) };
         let (stop, began) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -261,8 +262,8 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
         // The hub's own private cluster. A development hub registers the participants, then the real one serves.
         let data_dir = cluster::directory("data");
         let place = data_dir.display().to_string();
-        let serving =
-            Serving::new(&world.ca, vec!["--data-dir".to_owned(), place.clone()], &data_dir);
+        let database = vec!["--data-dir".to_owned(), place.clone()];
+        let serving = Serving::new(&world.ca, database, Some(data_dir.join("dev/keys")));
         let listen = serving.address.to_string();
         let arguments = ["dev", "--data-dir", &place, "--listen", &listen];
         let mut first =

@@ -77,9 +77,6 @@ fn a_hub_that_nobody_could_call_does_not_start_and_says_what_to_do() {
 #[test]
 fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
     story(async |world| {
-        // Registers the demo participants.
-        let first = world.hub().await;
-        world.stop(&first).await;
         let dir = cluster::directory("serve");
         let own = Arc::new(DevelopmentCa::new(now()).unwrap());
         write_server(&dir, &own);
