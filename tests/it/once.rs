@@ -7,7 +7,7 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, Kind, MethodDescriptor, ReflectMessage as _, Value,
 };
 
-use crate::permissions::{furnish, request};
+use crate::permissions::{bare, clerk, furnish, request};
 use crate::raw::call;
 use crate::support::story;
 
@@ -96,6 +96,7 @@ fn a_request_that_comes_again_is_answered_as_before_and_another_under_its_id_is_
             hub.connect("platform-north").await,
             hub.connect("operator").await,
             hub.connect("security").await,
+            Connection::open(&bare(&hub, Some(&clerk(&hub).await))).await.unwrap(),
         ];
         for (method, action) in mutations() {
             let message = request(method.name(), 0, &made);
