@@ -255,7 +255,7 @@ impl Hub {
 fn identities(parts: &HubParts, tasks: &Tasks) -> Identities {
     let (trust, clock) = (parts.tls.trust().clone(), Arc::clone(&parts.clock));
     drop(tasks.spawn(parts.tls.clone().follow(tasks.stopping())));
-    drop(tasks.spawn(trust.clone().follow(tasks.stopping())));
+    drop(tasks.spawn(trust.clone().follow(Arc::clone(&clock), tasks.stopping())));
     drop(tasks.spawn(keys::fetch_all(trust.clone(), tasks.stopping())));
     let identities = Identities::new(parts.db.clone(), parts.environment, trust, clock);
     drop(tasks.spawn(identities.clone().watch(tasks.stopping())));
