@@ -4,6 +4,7 @@ pub mod authority;
 pub mod pilot;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use time::{Duration, OffsetDateTime};
 
@@ -165,19 +166,22 @@ pub fn participant_uri(name: &str) -> String {
 pub fn write_private(path: &Path, text: &str) -> Result<(), PkiError> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
+    // Two processes that write the same file each have one of their own until then.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(format!(".{}-{number}.new", std::process::id()));
     let fresh = path.with_file_name(name);
     let write = || {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&fresh, path)
     };
-    write().map_err(|source| PkiError::File { path: path.to_owned(), source })
+    write().map_err(|source| {
+        // It may not be there.
+        drop(std::fs::remove_file(&fresh));
+        PkiError::File { path: path.to_owned(), source }
+    })
 }

@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-use crate::platform::trust::authorities::Authorities;
+use crate::kernel::clock::SharedClock;
+use crate::platform::trust::authorities::{Authorities, Deadline};
 use crate::platform::trust::folder::Files;
 use crate::platform::trust::issuer::Issuer;
 
@@ -165,6 +166,28 @@ impl Trust {
         domain.authorities.verify(leaf, intermediates, now)
     }
 
+    /// Returns what a person should see to at some time, in seconds since 1970, and whether it is too late already.
+    fn concerns(&self, now: i64) -> BTreeMap<String, bool> {
+        let deadlines = self.domains.iter().flat_map(|(domain, it)| {
+            it.authorities.deadlines().map(move |deadline| (domain, deadline))
+        });
+        let due = deadlines.filter(|(_, deadline)| deadline.warn_at <= now);
+        due.map(|(domain, Deadline { file, is_list, at, .. })| {
+            let what = if *is_list { "a revocation list" } else { "an authority" };
+            if *at <= now {
+                let text = format!(
+                    "{what} in {domain}/{file} is out of date: no certificate counts that depends on it"
+                );
+                (text, true)
+            } else {
+                let days = (at - now) / (24 * 3_600);
+                let text = format!("{what} in {domain}/{file} will be out of date in {days} days: replace it");
+                (text, false)
+            }
+        })
+        .collect()
+    }
+
     /// Returns what there is, for the log.
     fn summary(&self) -> String {
         let names: Vec<_> = self.domains.keys().map(String::as_str).collect();
@@ -261,16 +284,13 @@ impl SharedTrust {
     }
 
     /// Looks at the directory once a second until told to stop. What is not sound is said once, and changes nothing.
-    pub async fn follow(self, stop: CancellationToken) {
-        let Some((folder, seen)) = self.0.folder.clone() else { return };
-        let mut looker = Looker { trust: self, folder, seen, unreadable: None };
+    pub async fn follow(self, clock: SharedClock, stop: CancellationToken) {
+        let Some(mut looker) = Looker::new(self) else { return };
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
+            let now = clock.now().unix_timestamp();
             let looking = tokio::task::spawn_blocking(move || {
                 looker.look();
+                looker.tell_concerns(now);
                 looker
             });
             looker = match looking.await {
@@ -280,6 +300,10 @@ impl SharedTrust {
                     return;
                 }
             };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
         }
     }
 
@@ -315,25 +339,47 @@ struct Looker {
     seen: Files,
     /// What was said about a directory that cannot be read.
     unreadable: Option<String>,
+    /// What was said about deadlines.
+    concerns: BTreeMap<String, bool>,
 }
 
 impl Looker {
-    fn look(&mut self) {
-        match self.read() {
+    fn new(trust: SharedTrust) -> Option<Self> {
+        let (folder, seen) = trust.0.folder.clone()?;
+        Some(Self { trust, folder, seen, unreadable: None, concerns: BTreeMap::new() })
+    }
+
+    /// Looks once, and returns what is wrong with what is there if that was not said before.
+    fn look(&mut self) -> Option<String> {
+        let outcome = match self.read() {
             Ok(files) => {
                 self.unreadable = None;
-                if let Some(files) = files {
-                    self.take_up(files);
-                }
+                files.map_or(Ok(()), |files| self.take_up(files))
             }
             Err(error) => {
                 let why = explain(&error);
-                if self.unreadable.as_ref() != Some(&why) {
-                    self.complain(&why);
-                }
+                let is_said = self.unreadable.as_ref() == Some(&why);
                 self.unreadable = Some(why);
+                if is_said { Ok(()) } else { Err(error) }
+            }
+        };
+        let why = outcome.err().map(|error| explain(&error))?;
+        let folder = self.folder.display();
+        tracing::error!("trust stays as it was, for what is in {folder} now is not sound: {why}");
+        Some(why)
+    }
+
+    /// Says what a person should see to, once.
+    fn tell_concerns(&mut self, now: i64) {
+        let concerns = self.trust.present().concerns(now);
+        for (concern, is_late) in &concerns {
+            match is_late {
+                _ if self.concerns.contains_key(concern) => {}
+                true => tracing::error!("{concern}"),
+                false => tracing::warn!("{concern}"),
             }
         }
+        self.concerns = concerns;
     }
 
     /// Returns what stands there if it is something else than before.
@@ -344,19 +390,12 @@ impl Looker {
         Ok(is_new.then_some(files))
     }
 
-    fn take_up(&mut self, files: Files) {
+    fn take_up(&mut self, files: Files) -> Result<(), TrustError> {
         let before = self.trust.present();
         let read = Trust::read(&files, before.hub_tokens, Some(&before));
         self.seen = files;
-        match read {
-            Ok(trust) => self.trust.publish(trust),
-            Err(error) => self.complain(&explain(&error)),
-        }
-    }
-
-    fn complain(&self, why: &str) {
-        let folder = self.folder.display();
-        tracing::error!("trust stays as it was, for what is in {folder} now is not sound: {why}");
+        self.trust.publish(read?);
+        Ok(())
     }
 }
 
@@ -364,3 +403,6 @@ fn explain(error: &TrustError) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     format!("{error}{}", cause.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::serve", &["platform", "tonic"], "requests and answers have tonic's bodies"),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
     ("platform::tls", &["platform", "rustls"], ""),
-    ("platform::trust", &["platform", "rustls"], "certificates are verified in TLS's own words"),
+    (
+        "platform::trust",
+        &["kernel::clock", "platform", "rustls"],
+        "certificates are verified in TLS's own words",
+    ),
     ("platform::upkeep", &["kernel", "platform", "sqlx"], ""),
     ("participants::store", &["kernel", "platform", "sqlx"], ""),
     (

@@ -46,6 +46,10 @@ fn asks_for_something_else(message: &mut DynamicMessage) -> bool {
                 message.set_field(&field, Value::EnumNumber(3 - number.min(2)));
                 return true;
             }
+            (Kind::Message(person), _) if field.name() == "person" && !message.has_field(&field) => {
+                message.set_field(&field, Value::Message(DynamicMessage::new(person)));
+                return true;
+            }
             // A number that is changed is no number any more.
             (_, Value::Message(_)) if field.name() == "national_id" => {}
             (_, Value::Message(mut inner)) if message.has_field(&field) => {

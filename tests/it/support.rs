@@ -103,8 +103,8 @@ impl World {
     }
 
     /// Starts one more hub over the database, which believes what stands in a trust directory.
-    pub(crate) async fn hub_believing(&self, trust_dir: Option<&Path>) -> TestHub {
-        self.hub_with(LimitOptions::default(), trust_dir, &std::env::temp_dir()).await
+    pub(crate) async fn hub_believing(&self, trust_dir: &Path) -> TestHub {
+        self.hub_with(LimitOptions::default(), Some(trust_dir), &std::env::temp_dir()).await
     }
 
     async fn hub_with(

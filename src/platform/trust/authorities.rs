@@ -1,6 +1,6 @@
 //! The authorities of one trust domain, and what they have revoked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -15,6 +15,30 @@ use x509_parser::revocation_list::CertificateRevocationList;
 
 /// `id-ce-issuingDistributionPoint`: which part of an authority's certificates a list is about.
 const SCOPE: &str = "2.5.29.28";
+/// How long before its end, at most, a list or an authority is warned of, in seconds; a quarter of its life if that is less.
+const LIST_WARNING: i64 = 7 * 24 * 3_600;
+const AUTHORITY_WARNING: i64 = 30 * 24 * 3_600;
+
+/// When something must have been replaced. Seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// The file.
+    pub file: String,
+    /// Whether it is a revocation list; an authority otherwise.
+    pub is_list: bool,
+    /// From when a person should see to it.
+    pub warn_at: i64,
+    /// From when it does not count any more.
+    pub at: i64,
+}
+
+impl Deadline {
+    fn new(file: &str, is_list: bool, begin: i64, at: i64) -> Self {
+        let ahead = if is_list { LIST_WARNING } else { AUTHORITY_WARNING };
+        let warn_at = at - ahead.min((at - begin) / 4);
+        Self { file: file.to_owned(), is_list, warn_at, at }
+    }
+}
 
 /// One authority with the revocation lists that count for it.
 ///
@@ -31,6 +55,7 @@ struct Authority {
 #[derive(Debug, Default)]
 pub struct Authorities {
     list: Vec<Authority>,
+    deadlines: BTreeSet<Deadline>,
 }
 
 impl Authorities {
@@ -61,17 +86,46 @@ impl Authorities {
             }
         }
         let mut used = vec![false; revocations.len()];
-        let mut read = Vec::new();
+        let mut read = Self::default();
         for (file, certificate) in &certificates {
-            let authority = authority(certificate, &revocations, &mut used);
-            read.push(authority.map_err(|why| ((*file).to_owned(), why))?);
+            read.add(file, certificate, (&revocations, &mut used))
+                .map_err(|why| ((*file).to_owned(), why))?;
         }
         let of_nobody = revocations.iter().zip(used).find(|(_, used)| !used);
         if let Some(((file, _), _)) = of_nobody {
             let why = "has the name of one of the authorities and not its signature";
             return Err(((*file).to_owned(), why.to_owned()));
         }
-        Ok(Self { list: read })
+        Ok(read)
+    }
+
+    /// Adds an authority with those of the lists that count for it, and marks them.
+    fn add(
+        &mut self,
+        file: &str,
+        certificate: &CertificateDer<'static>,
+        (lists, used): (&[(&str, List)], &mut [bool]),
+    ) -> Result<(), String> {
+        let (_, parsed) = X509Certificate::from_der(certificate)
+            .map_err(|_| "has a certificate that cannot be read".to_owned())?;
+        if !parsed.is_ca() {
+            return Err("has a certificate that is no authority's".to_owned());
+        }
+        let newest = newest(&parsed, lists, used);
+        let validity = parsed.validity();
+        let (begin, end) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+        self.deadlines.insert(Deadline::new(file, false, begin, end));
+        self.deadlines.extend(newest.iter().filter_map(|(file, list)| {
+            Some(Deadline::new(file, true, list.age.1, list.next_update?))
+        }));
+        let lists = newest.into_iter().map(|(_, list)| list.der.clone()).collect();
+        self.list.push(Authority { verifier: verifier(certificate, lists)?, valid: begin..=end });
+        Ok(())
+    }
+
+    /// Returns when its authorities and lists must have been replaced.
+    pub fn deadlines(&self) -> impl Iterator<Item = &Deadline> {
+        self.deadlines.iter()
     }
 
     /// Returns whether there is none.
@@ -111,41 +165,42 @@ fn is_strange(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(why) if strange.contains(why))
 }
 
-fn authority(
-    certificate: &CertificateDer<'static>,
-    lists: &[(&str, List)],
+/// Returns the lists that count for an authority, the newest of each issuer and part, and marks those that can count at all.
+fn newest<'a>(
+    authority: &X509Certificate<'_>,
+    lists: &'a [(&'a str, List)],
     used: &mut [bool],
-) -> Result<Authority, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|_| "has a certificate that cannot be read".to_owned())?;
-    if !parsed.is_ca() {
-        return Err("has a certificate that is no authority's".to_owned());
-    }
-    let mut newest: HashMap<(&[u8], &[u8]), &List> = HashMap::new();
-    for ((_, list), used) in lists.iter().zip(used) {
-        let is_named = list.issuer == parsed.subject().as_raw();
-        if is_named && !list.is_signed_by(&parsed) {
+) -> Vec<(&'a str, &'a List)> {
+    let mut newest = HashMap::new();
+    for ((file, list), used) in lists.iter().zip(used) {
+        let is_named = list.issuer == authority.subject().as_raw();
+        if is_named && !list.is_signed_by(authority) {
             continue;
         }
         // A list under another name may be that of an authority in between, whose certificate comes with the client's.
         *used = true;
-        let other = newest.entry((&list.issuer, &list.scope)).or_insert(list);
-        if list.age() > other.age() {
-            *other = list;
+        let about = (list.issuer.as_slice(), list.scope.as_slice());
+        let other: &mut (&str, &List) = newest.entry(about).or_insert((file, list));
+        if list.age() > other.1.age() {
+            *other = (file, list);
         }
     }
+    newest.into_values().collect()
+}
+
+fn verifier(
+    certificate: &CertificateDer<'static>,
+    lists: Vec<CertificateRevocationListDer<'static>>,
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).map_err(|error| format!("cannot be used: {error}"))?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls(newest.into_values().map(|list| list.der.clone()))
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .with_crls(lists)
         .allow_unknown_revocation_status()
         .enforce_revocation_expiration()
         .build()
-        .map_err(|error| format!("cannot be used with its revocation lists: {error}"))?;
-    let validity = parsed.validity();
-    let valid = validity.not_before.timestamp()..=validity.not_after.timestamp();
-    Ok(Authority { verifier, valid })
+        .map_err(|error| format!("cannot be used with its revocation lists: {error}"))
 }
 
 /// Returns the lists of a file, which may be PEM or DER.
@@ -167,6 +222,8 @@ struct List {
     scope: Vec<u8>,
     /// Its number, and when it was made, in seconds since 1970.
     age: (Vec<u8>, i64),
+    /// Until when it counts, in seconds since 1970.
+    next_update: Option<i64>,
 }
 
 impl List {
@@ -183,7 +240,8 @@ impl List {
         let issuer = list.issuer().as_raw().to_vec();
         let scope = scope.map(|scope| scope.value.to_vec()).unwrap_or_default();
         let age = (number.unwrap_or_default(), list.last_update().timestamp());
-        Some(Self { der, issuer, scope, age })
+        let next_update = list.next_update().map(|at| at.timestamp());
+        Some(Self { der, issuer, scope, age, next_update })
     }
 
     /// Returns what grows from one list to the next.

@@ -9,6 +9,8 @@ use crate::platform::trust::TrustError;
 
 /// Largest file; a revocation list of some hundred thousand certificates fits.
 const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Most bytes of all files together.
+const ALL_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most trust domains, and most files of one.
 const ENTRIES_MAX: usize = 1_000;
 
@@ -22,10 +24,15 @@ pub type Files = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 ///
 /// Something cannot be read, or is larger than anything that belongs there.
 pub fn read(dir: &Path) -> Result<Files, TrustError> {
-    let mut files = Files::new();
+    let (mut files, mut bytes) = (Files::new(), 0);
     for (domain, path) in entries(dir)? {
         if path.is_dir() {
-            files.insert(domain, read_domain(&path)?);
+            let content = read_domain(&path)?;
+            bytes += content.values().map(Vec::len).sum::<usize>();
+            files.insert(domain, content);
+        }
+        if bytes > ALL_BYTES_MAX {
+            return Err(TrustError::TooMuch { path: dir.to_owned() });
         }
     }
     Ok(files)

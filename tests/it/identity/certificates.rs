@@ -162,66 +162,6 @@ fn an_authority_takes_the_place_of_another_while_the_hub_serves() {
 }
 
 #[test]
-fn trust_that_is_not_sound_changes_nothing() {
-    story(async |world| {
-        let office = Office::open(world).await;
-        let mut neighbours = Neighbours::of(&office.hub).await;
-        let ca = world.ca.authority();
-        let (stranger, marker) = (authority(TRUST_DOMAIN), authority("marker.example"));
-        let leaf = issue(ca, &client(ca, &[&name(NORTH)]));
-        let shown = issue(&marker, &client(&marker, &["spiffe://marker.example/x"]));
-        let forged = {
-            // A list in the authority's name that it did not sign.
-            let double = peshub::platform::pki::DevelopmentCa::new(now()).unwrap();
-            list(double.authority(), 1, &[], Duration::hours(1))
-        };
-        let unsound = [
-            ("ca.pem", "no certificate"),
-            ("ca-empty.pem", ""),
-            ("ca-leaf.pem", &leaf.certificate),
-            ("crl.pem", "no list"),
-            ("new.crl", "\x30\x03\x02\x01\x01"),
-            ("crl.pem", &forged),
-            ("tokens.toml", "no settings"),
-            ("tokens.toml", "[[issuer]]\nissuer = 'i'\naudience = 'a'\njwks = 'none.json'"),
-            ("tokens.toml", "[[issuer]]\nissuer = 'i'\naudience = 'a'\njwks = 'http://localhost/'"),
-            (
-                "tokens.toml",
-                "[[issuer]]\nissuer = 'i'\naudience = 'a'\njwks = 'https://localhost/'\nalgorithms = ['HS256']",
-            ),
-        ];
-        for (file, content) in unsound {
-            office.write(file, content);
-            // With it comes a domain that would be believed, if any of it were.
-            office.write_in("marker.example", "ca.pem", marker.certificate());
-            neighbours.go_on().await;
-            tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
-            let refusal = office.call(Some(&shown)).await.unwrap_err();
-            assert!(refusal.is_transport, "{file} {content}: {refusal}");
-            neighbours.go_on().await;
-            std::fs::remove_dir_all(office.dir.join("marker.example")).unwrap();
-            if file == "ca.pem" {
-                office.write(file, ca.certificate());
-            } else {
-                office.remove(file);
-            }
-        }
-        // A folder that cannot be a trust domain's.
-        office.write_in("Not A Domain", "ca.pem", stranger.certificate());
-        tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
-        neighbours.go_on().await;
-        std::fs::remove_dir_all(office.dir.join("Not A Domain")).unwrap();
-        // What is sound again is taken up.
-        office.write_in("marker.example", "ca.pem", marker.certificate());
-        until("the marker", async || {
-            office.call(Some(&shown)).await.err().filter(|why| why.reason == "CALLER_UNKNOWN")
-        })
-        .await;
-        neighbours.go_on().await;
-    });
-}
-
-#[test]
 fn files_behind_links_are_changed_as_kubernetes_changes_them() {
     story(async |world| {
         let dir = crate::support::cluster::directory("links");
@@ -237,7 +177,7 @@ fn files_behind_links_are_changed_as_kubernetes_changes_them() {
         };
         place("..1", ca.certificate());
         std::os::unix::fs::symlink("..data/ca.pem", domain.join("ca.pem")).unwrap();
-        let hub = world.hub_believing(Some(&dir)).await;
+        let hub = world.hub_believing(&dir).await;
         let office = Office { dir, hub };
         let new = authority(TRUST_DOMAIN);
         let after = issue(&new, &client(&new, &[&name(NORTH)]));

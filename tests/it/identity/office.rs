@@ -32,7 +32,7 @@ pub(crate) struct Office {
 impl Office {
     pub(crate) async fn open(world: &World) -> Self {
         let dir = directory(&world.ca.certificate());
-        let hub = world.hub_believing(Some(&dir)).await;
+        let hub = world.hub_believing(&dir).await;
         Self { dir, hub }
     }
 

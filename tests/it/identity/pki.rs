@@ -62,7 +62,7 @@ fn a_pilots_authority_issues_renews_and_revokes() {
         }
 
         // A hub that believes it, and knows the name.
-        let hub = world.hub_believing(Some(&trust)).await;
+        let hub = world.hub_believing(&trust).await;
         register(world, "platform-north", "", "spiffe://pilot.example/participant/north").await;
         let file = authority.join("issued/north.pem");
         let options = |file: &Path| Options {

@@ -1,16 +1,18 @@
 //! The real program: it does not start when nobody could call it, and takes a renewed certificate of its own.
 
+use std::fs::File;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use peshub::client::connect::Connection;
+use peshub::dev::Credentials;
 use peshub::platform::keys::Keys;
 use peshub::platform::pki::{self, DevelopmentCa};
 
 use crate::identity::office::{
-    NORTH, authority, call, client, directory, issue, name, now, options,
+    NORTH, authority, call, client, directory, issue, name, now, options, write,
 };
 use crate::program::{failed, peshub};
 use crate::support::{TestHub, cluster, story, until};
@@ -22,13 +24,13 @@ struct Serving {
     hub: TestHub,
 }
 
-fn write_server(dir: &std::path::Path, ca: &DevelopmentCa) {
+fn write_server(dir: &Path, ca: &DevelopmentCa) {
     let server = ca.server().expect("a certificate");
     pki::write_private(&dir.join("cert"), &server.certificate).expect("a file");
     pki::write_private(&dir.join("key"), &server.key).expect("a file");
 }
 
-fn command(dir: &std::path::Path) -> Command {
+fn command(dir: &Path) -> Command {
     let mut command = peshub();
     command.args(["--log", "warn", "serve", "--internal-listen", "127.0.0.1:0"]);
     for name in ["tls-cert", "tls-key", "keys-dir"] {
@@ -43,6 +45,12 @@ impl Drop for Serving {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Waits until the program has said something.
+async fn said(log: &Path, what: &str) {
+    let has_said = || std::fs::read_to_string(log).unwrap().contains(what);
+    until(what, async || has_said().then_some(())).await;
 }
 
 #[test]
@@ -69,19 +77,24 @@ fn a_hub_that_nobody_could_call_does_not_start_and_says_what_to_do() {
 #[test]
 fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
     story(async |world| {
-        // Registers the demo participants.
-        let first = world.hub().await;
-        world.stop(&first).await;
         let dir = cluster::directory("serve");
         let own = Arc::new(DevelopmentCa::new(now()).unwrap());
         write_server(&dir, &own);
-        Keys::open_or_create(&dir.join("keys")).unwrap();
+        // The first hub's keys: answers in the database are sealed under them.
+        std::os::unix::fs::symlink(
+            Credentials::in_data_dir(&std::env::temp_dir()).keys(),
+            dir.join("keys"),
+        )
+        .unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = command(&dir);
         command.args(["--environment", "development", "--listen", &free.to_string()]);
-        command.arg("--trust-dir").arg(directory(&world.ca.certificate()));
+        let trust = directory(&world.ca.certificate());
+        command.arg("--trust-dir").arg(&trust);
         command.args(["--database-url", &cluster::url(&world.options)]);
-        let child = command.stdout(Stdio::null()).spawn().expect("the program");
+        let log = dir.join("log");
+        let child = command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file"));
+        let child = child.spawn().expect("the program");
         let hub = TestHub { address: free, ca: Arc::clone(&own) };
         let serving = Serving { child, dir, hub };
 
@@ -99,7 +112,7 @@ fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
         let of_renewed = TestHub { ca: Arc::clone(&renewed), ..serving.hub.clone() };
         let stray = authority("stray.example");
         pki::write_private(&serving.dir.join("key"), stray.key()).unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+        said(&log, "the server's certificate stays as it was").await;
         assert_eq!(call(&Connection::open(&with_it).await.unwrap()).await.unwrap(), NORTH);
         write_server(&serving.dir, &renewed);
         let with_renewed = options(&of_renewed, Some(&north));
@@ -109,5 +122,19 @@ fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
             "the old certificate is not shown any more"
         );
         assert_eq!(call(&open).await.unwrap(), NORTH, "a connection outlives the renewal");
+
+        // Trust that is not sound changes nothing, and a person is told.
+        let impostor = issue(&stray, &client(&stray, &["spiffe://stray.example/x"]));
+        write(&trust, "stray.example", "crl.pem", "no list");
+        write(&trust, "stray.example", "ca.pem", stray.certificate());
+        said(&log, "stray.example/crl.pem is no revocation list").await;
+        assert_eq!(call(&open).await.unwrap(), NORTH);
+        let with_stray = Connection::lazy(&options(&of_renewed, Some(&impostor))).unwrap();
+        assert!(call(&with_stray).await.unwrap_err().is_transport);
+        std::fs::remove_file(trust.join("stray.example/crl.pem")).unwrap();
+        until("the domain", async || {
+            call(&with_stray).await.err().filter(|why| why.reason == "CALLER_UNKNOWN")
+        })
+        .await;
     });
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{Request, Response};
+use peshub::client::connect::Connection;
 use peshub::kernel::clock::SystemClock;
 use peshub::kernel::fault::Reason;
 use peshub::platform::db::Db;
@@ -16,9 +17,13 @@ use peshub::platform::tls::Peer;
 use peshub::platform::trust::SharedTrust;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tonic::Code;
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::identity::office::{Office, client, list, name, now};
+use crate::identity::office::{Neighbours, Office, client, list, name, now};
+use crate::support::postings::in_any_state;
+use crate::support::sync::SyncStream;
+use crate::support::watch::{Watcher, watching};
 use crate::support::{World, story, until, within};
 
 /// The layer that finds out who calls, by itself.
@@ -33,7 +38,7 @@ impl Door {
         let db = Db::open(world.options.clone(), 4);
         let trust = SharedTrust::open(Some(&office.dir), true).unwrap();
         let tasks = Tasks::default();
-        drop(tasks.spawn(trust.clone().follow(tasks.stopping())));
+        drop(tasks.spawn(trust.clone().follow(Arc::new(SystemClock), tasks.stopping())));
         let identities = Identities::new(db.clone(), environment, trust, Arc::new(SystemClock));
         drop(tasks.spawn(identities.clone().watch(tasks.stopping())));
         Self { identities, tasks, db }
@@ -136,7 +141,7 @@ fn who_does_not_stand_any_more_is_told_while_its_streams_are_open() {
             door.ask(Some(&north.identity), None)
                 .await
                 .ok()
-                .filter(|it| !it.ending().reason().is_some())
+                .filter(|it| it.ending().reason().is_none())
         })
         .await;
         assert_eq!(caller.standing().roles, []);
@@ -159,8 +164,8 @@ fn who_does_not_stand_any_more_is_told_while_its_streams_are_open() {
         ended(&caller).await;
         let refused = door.ask(Some(&north.identity), None).await.unwrap_err();
         assert_eq!(refused, Reason::CertificateRevoked);
-        assert!(!with_other.ending().reason().is_some());
-        assert!(!bystander.ending().reason().is_some(), "whom nothing was done to goes on");
+        assert!(with_other.ending().reason().is_none());
+        assert!(bystander.ending().reason().is_none(), "whom nothing was done to goes on");
         door.close().await;
     });
 }
@@ -182,7 +187,7 @@ fn a_token_of_the_hub_counts_until_its_time_is_over_or_it_is_taken_away() {
         assert_eq!(door.ask(None, Some("other")).await.unwrap_err(), Reason::TokenInvalid);
         ended(&short).await;
         assert_eq!(door.ask(None, Some("short")).await.unwrap_err(), Reason::TokenExpired);
-        assert!(!long.ending().reason().is_some());
+        assert!(long.ending().reason().is_none());
         run(world, "DELETE FROM system_token").await;
         ended(&long).await;
         assert_eq!(door.ask(None, Some("long")).await.unwrap_err(), Reason::TokenInvalid);
@@ -209,5 +214,49 @@ fn a_system_is_known_only_where_and_when_it_is_registered_for() {
         until("the begin", async || door.ask(Some(&north), None).await.ok()).await;
         door.close().await;
         assert!(now().year() > 2_000);
+    });
+}
+
+/// Connects with a certificate and opens a watch.
+async fn watch(office: &Office, identity: &Identity) -> Watcher {
+    let connection = Connection::open(&office.options(Some(identity))).await.unwrap();
+    let mut watcher =
+        Watcher::start(&connection.postings(), watching(in_any_state())).await.unwrap();
+    watcher.snapshot().await;
+    watcher
+}
+
+#[test]
+fn open_streams_end_with_the_reason() {
+    story(async |world| {
+        let office = Office::open(world).await;
+        let mut neighbours = Neighbours::of(&office.hub).await;
+        let ca = world.ca.authority();
+        let [zhejiang, hangzhou, north] = ["bureau-zhejiang", "bureau-hangzhou", "platform-north"]
+            .map(|who| ca.issue(&client(ca, &[&name(who)])).unwrap());
+        let mut revoked = watch(&office, &zhejiang.identity).await;
+        let mut disabled = watch(&office, &hangzhou.identity).await;
+        let connection = Connection::open(&office.options(Some(&north.identity))).await.unwrap();
+        let (mut stream, _) = SyncStream::open(&connection, "platform-north").await;
+
+        let serials = [&zhejiang.serial[..], &north.serial];
+        office.write("crl.pem", &list(ca, 1, &serials, time::Duration::hours(1)));
+        run(world, "UPDATE participant SET disabled_at = now() WHERE name = 'bureau-hangzhou'")
+            .await;
+        let begun = std::time::Instant::now();
+        let (_, refusal) = revoked.end().await;
+        assert_eq!(
+            (refusal.code, &refusal.reason[..]),
+            (Code::Unauthenticated, "CERTIFICATE_REVOKED")
+        );
+        let (_, refusal) = disabled.end().await;
+        assert_eq!(
+            (refusal.code, &refusal.reason[..]),
+            (Code::PermissionDenied, "CALLER_DISABLED")
+        );
+        let refusal = stream.refusal().await;
+        assert_eq!(refusal.reason, "CERTIFICATE_REVOKED");
+        eprintln!("three streams ended after {:?}", begun.elapsed());
+        neighbours.go_on().await;
     });
 }

@@ -30,7 +30,7 @@ async fn office(world: &World, keys: &[&Signer]) -> Office {
     let domain = peshub::platform::pki::TRUST_DOMAIN;
     crate::identity::office::write(&dir, domain, "jwks.json", &key_set(keys));
     crate::identity::office::write(&dir, domain, "tokens.toml", &settings("jwks.json", ""));
-    let hub = world.hub_believing(Some(&dir)).await;
+    let hub = world.hub_believing(&dir).await;
     Office { dir, hub }
 }
 
