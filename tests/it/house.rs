@@ -254,7 +254,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("workers::store", &["platform", "workers::domain", "sqlx"], ""),
     (
         "workers::wire",
-        &["kernel", "pb", "workers::domain", "workers::store", "prost_types"],
+        &["kernel", "pb", "platform::audit", "workers::domain", "prost_types"],
         "what is known of a person is kept as the contract has it",
     ),
     (

@@ -203,7 +203,7 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
         "ExportAudit" => ExportAuditRequest::default().encode_to_vec(),
         "ListSigningKeys" => ListSigningKeysRequest {}.encode_to_vec(),
         "RegisterWorker" => {
-            let person = Person { latin_name: "Matrix".to_owned(), ..Person::default() };
+            let person = Person { latin_name: "Qelv Zhrau".to_owned(), ..Person::default() };
             RegisterWorkerRequest { national_id: Some(citizen()), person: Some(person), request_id }
                 .encode_to_vec()
         }
