@@ -444,7 +444,7 @@ impl Signer for NoSigner {
         "none"
     }
 
-    fn key_id(&self) -> &str {
+    fn key_id(&self) -> &'static str {
         "none"
     }
 
