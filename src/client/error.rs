@@ -25,7 +25,7 @@ pub enum ClientError {
         /// How long it was tried without any progress.
         waited: Duration,
         /// What went wrong last.
-        last: Refusal,
+        last: Box<Refusal>,
     },
     /// A batch is larger than the hub takes; split it.
     #[error("a batch of {changes} changes and {bytes} bytes is larger than the hub takes")]
@@ -54,7 +54,8 @@ impl ClientError {
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
-            Self::Refused(refusal) | Self::GaveUp { last: refusal, .. } => &refusal.reason,
+            Self::Refused(refusal) => &refusal.reason,
+            Self::GaveUp { last, .. } => &last.reason,
             Self::Connect(_)
             | Self::TokenUnusable
             | Self::BatchTooLarge { .. }

@@ -71,11 +71,18 @@ struct Serving {
     dir: PathBuf,
     address: SocketAddr,
     database: Vec<String>,
+    keys: PathBuf,
 }
 
 impl Serving {
-    fn new(ca: &DevelopmentCa, database: Vec<String>) -> Self {
+    /// Without a directory of keys, which must be those that the database has been used with, it gets new ones.
+    fn new(ca: &DevelopmentCa, database: Vec<String>, keys: Option<PathBuf>) -> Self {
         let dir = cluster::directory("kill");
+        let keys = keys.unwrap_or_else(|| {
+            let keys = dir.join("keys");
+            Keys::open_or_create(&keys).expect("keys");
+            keys
+        });
         let server = ca.server().expect("a certificate");
         let authority = format!("trust/{}/ca.pem", pki::TRUST_DOMAIN);
         std::fs::create_dir_all(dir.join(&authority).parent().expect("a folder"))
@@ -85,16 +92,16 @@ impl Serving {
         {
             pki::write_private(&dir.join(name), text).expect("a file");
         }
-        Keys::open_or_create(&dir.join("keys")).expect("keys");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("its address");
-        Self { dir, address, database }
+        Self { dir, address, database, keys }
     }
 
     fn start(&self) -> Program {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let listen = self.address.to_string();
-        let (cert, key, trust, keys) = (file("cert"), file("key"), file("trust"), file("keys"));
+        let (cert, key, trust) = (file("cert"), file("key"), file("trust"));
+        let keys = self.keys.display().to_string();
         let mut arguments = vec!["serve", "--listen", &listen, "--internal-listen", "127.0.0.1:0"];
         arguments.extend(["--tls-cert", &cert, "--tls-key", &key, "--trust-dir", &trust]);
         arguments.extend(["--keys-dir", &keys, "--environment", "development"]);
@@ -201,7 +208,7 @@ fn a_hub_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
     let seed = seed();
     story(async |world| {
         let url = cluster::url(&world.options);
-        let serving = Serving::new(&world.ca, vec!["--database-url".to_owned(), url]);
+        let serving = Serving::new(&world.ca, vec!["--database-url".to_owned(), url], None);
         let mut program = serving.start();
         let hub = TestHub { address: serving.address, ca: Arc::clone(&world.ca) };
         let (stop, began) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -262,7 +269,8 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
         // The hub's own private cluster. A development hub registers the participants, then the real one serves.
         let data_dir = cluster::directory("data");
         let place = data_dir.display().to_string();
-        let serving = Serving::new(&world.ca, vec!["--data-dir".to_owned(), place.clone()]);
+        let database = vec!["--data-dir".to_owned(), place.clone()];
+        let serving = Serving::new(&world.ca, database, Some(data_dir.join("dev/keys")));
         let listen = serving.address.to_string();
         let arguments = ["dev", "--data-dir", &place, "--listen", &listen];
         let mut first =
