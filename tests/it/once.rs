@@ -46,7 +46,9 @@ fn asks_for_something_else(message: &mut DynamicMessage) -> bool {
                 message.set_field(&field, Value::EnumNumber(3 - number.min(2)));
                 return true;
             }
-            (Kind::Message(person), _) if field.name() == "person" && !message.has_field(&field) => {
+            (Kind::Message(person), _)
+                if field.name() == "person" && !message.has_field(&field) =>
+            {
                 message.set_field(&field, Value::Message(DynamicMessage::new(person)));
                 return true;
             }
