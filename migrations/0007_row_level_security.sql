@@ -102,3 +102,11 @@ CREATE POLICY written ON audit FOR INSERT
 ALTER TABLE worker_reference ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY hub ON worker_reference USING ((SELECT peshub_actor()) = 'hub');
 CREATE POLICY own ON worker_reference USING (participant_id = (SELECT peshub_participant()));
+
+-- What others state about a worker, and to whom one was disclosed, is reached by a transaction that says which worker it is about:
+-- it says so once it has found the worker by a reference of its participant.
+CREATE FUNCTION peshub_worker() RETURNS uuid LANGUAGE sql STABLE AS
+$$ SELECT nullif(current_setting('peshub.worker', true), '')::uuid $$;
+CREATE POLICY about_read ON worker_reference FOR SELECT USING (worker_id = (SELECT peshub_worker()));
+CREATE POLICY about_changed ON worker_reference FOR UPDATE USING (worker_id = (SELECT peshub_worker()));
+CREATE POLICY about_read ON audit FOR SELECT USING (worker_id = (SELECT peshub_worker()));

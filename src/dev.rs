@@ -344,7 +344,7 @@ impl DevHub {
             limits: options.limits.clone(),
             reflection: true,
         };
-        let hub = Hub::start(parts).await?;
+        let hub = Box::pin(Hub::start(parts)).await?;
         let dev = Self { hub, credentials, ca };
         dev.create_sources().await?;
         Ok(dev)

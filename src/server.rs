@@ -171,8 +171,8 @@ impl Hub {
         drop(tasks.spawn(upkeep.run(tasks.stopping())));
 
         let refusals = Refusals::default();
-        let trail = trail(&parts, hub, refusals.clone());
-        drop(tasks.spawn(trail.clone().run(tasks.stopping())));
+        let audit_trail = trail(&parts, hub, refusals.clone());
+        drop(tasks.spawn(audit_trail.clone().run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
         replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
@@ -213,7 +213,14 @@ impl Hub {
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
         }
-        Ok(Self { address, tasks, internal: parts.internal, db: parts.db, trail, served })
+        Ok(Self {
+            address,
+            tasks,
+            internal: parts.internal,
+            db: parts.db,
+            trail: audit_trail,
+            served,
+        })
     }
 
     /// Returns the address of the internal listener.
@@ -290,7 +297,8 @@ fn noting(refusals: Refusals) -> OnRefused {
     Arc::new(move |refused: &Refused| {
         let action = refused.action.map_or(UNKNOWN_ACTION, Action::word);
         let caller = refused.caller.as_ref();
-        refusals.note(caller, action, &refused.resource, refused.reason, refused.peer);
+        let about = (action, refused.resource.as_str());
+        refusals.note(caller, about, refused.reason, refused.peer);
     })
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         schema = db.await_schema() => schema?,
         stopped = &mut stop => return stopped,
     }
-    let hub = Hub::start(HubParts {
+    let parts = HubParts {
         db,
         clock: Arc::new(SystemClock),
         tls,
@@ -72,8 +72,8 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         checkpoint_every: Duration::from_secs(args.hub.checkpoint_seconds.into()),
         limits: args.hub.limits,
         reflection: args.reflection,
-    })
-    .await?;
+    };
+    let hub = Box::pin(Hub::start(parts)).await?;
     tracing::info!("serving gRPC on {} (TLS)", hub.address);
     stop.await?;
     tracing::info!("shutting down");

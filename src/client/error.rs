@@ -83,6 +83,8 @@ pub struct Refusal {
     pub violations: Vec<FieldViolation>,
     /// When the hub would have one try again.
     pub retry_after: Option<Duration>,
+    /// The hub's number of the call, which is in its log; empty when the failure is not the hub's.
+    pub call_id: String,
     /// True when the connection broke, false when the hub answered.
     pub is_transport: bool,
 }
@@ -115,6 +117,7 @@ impl Refusal {
             message: status.message().to_owned(),
             violations,
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
+            call_id: details.request_info().map_or_else(String::new, |it| it.request_id.clone()),
             // A status that came over the wire has no source; one made on this side has what broke.
             is_transport: status.source().is_some(),
         }
@@ -129,6 +132,7 @@ impl Refusal {
             message: message.to_owned(),
             violations: Vec::new(),
             retry_after: None,
+            call_id: String::new(),
             is_transport: true,
         }
     }
@@ -170,6 +174,9 @@ impl fmt::Display for Refusal {
         write!(f, ": {}", self.message)?;
         for violation in &self.violations {
             write!(f, "; {}: {}", violation.field, violation.description)?;
+        }
+        if self.reason == "INTERNAL" {
+            write!(f, "; call {}", self.call_id)?;
         }
         Ok(())
     }

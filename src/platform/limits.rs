@@ -3,3 +3,4 @@
 pub mod admission;
 pub mod gate;
 pub mod quotas;
+pub mod seldom;

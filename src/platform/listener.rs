@@ -242,3 +242,32 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio_util::sync::CancellationToken;
+
+    use crate::platform::listener::Handshakes;
+
+    #[test]
+    fn the_oldest_handshake_gives_way_and_a_finished_one_makes_room() {
+        let handshakes = Arc::new(Handshakes { most: 2, under_way: Mutex::default() });
+        let stop = CancellationToken::new();
+        let begin = |number| handshakes.begin(number, &stop);
+        let (first, second, third) = (begin(1), begin(2), begin(3));
+        let given_way = || [&first, &second, &third].map(|it| it.give_way.is_cancelled());
+        assert_eq!(given_way(), [true, false, false]);
+        drop(second);
+        let fourth = begin(4);
+        assert!(!third.give_way.is_cancelled() && !fourth.give_way.is_cancelled());
+        let fifth = begin(5);
+        assert!(third.give_way.is_cancelled() && !fifth.give_way.is_cancelled());
+        // The machine has no more room: the oldest goes, whatever the limit.
+        handshakes.relieve();
+        assert!(fourth.give_way.is_cancelled() && !fifth.give_way.is_cancelled());
+        stop.cancel();
+        assert!(fifth.give_way.is_cancelled());
+    }
+}

@@ -165,7 +165,7 @@ where
         let end = Ending { call, on_refused: self.layer.on_refused.clone() };
         let work = async move {
             let mut response = answering.await?;
-            if let Some(status) = Status::from_header_map(response.headers()) {
+            if let Some(status) = failed(response.headers()) {
                 end.write(status, response.headers_mut());
             }
             if let Ok(id) = HeaderValue::from_str(end.call.id()) {
@@ -177,6 +177,15 @@ where
     }
 }
 
+/// Returns the failure that headers or trailers tell, if they do.
+fn failed(headers: &HeaderMap) -> Option<Status> {
+    let code = headers.get("grpc-status")?;
+    if code == "0" {
+        return None;
+    }
+    Status::from_header_map(headers)
+}
+
 /// What is done when a call ends.
 struct Ending {
     call: Call,
@@ -186,9 +195,6 @@ struct Ending {
 impl Ending {
     /// Writes a failure, completed, over what stands in headers or trailers.
     fn write(&self, status: Status, headers: &mut HeaderMap) {
-        if status.code() == tonic::Code::Ok {
-            return;
-        }
         let call = &self.call.0;
         let (status, told) = status::complete(status, &call.id, call.action.is_some());
         if status.add_header(headers).is_err() {
@@ -230,7 +236,7 @@ impl Body for Reported {
         let mut polled = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
-            && let Some(status) = Status::from_header_map(trailers)
+            && let Some(status) = failed(trailers)
         {
             self.end.call.0.span.in_scope(|| self.end.write(status, trailers));
         }

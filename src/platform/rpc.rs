@@ -11,6 +11,7 @@ use crate::kernel::fields::{self, Check};
 use crate::platform::action::Action;
 use crate::platform::identity::IdentityFault;
 use crate::platform::limits::gate::Place;
+use crate::platform::limits::quotas::Share;
 use crate::platform::permit::{Caller, Permit};
 use crate::platform::status;
 use crate::platform::tasks::Tasks;
@@ -50,7 +51,8 @@ where
     F: Future<Output = Result<A, Fault>> + Send + 'static,
 {
     let (_, mut extensions, message) = request.into_parts();
-    let place = extensions.remove::<Place>();
+    // Whoever goes away makes no room while the work goes on.
+    let places = (extensions.remove::<Place>(), extensions.remove::<Share>());
     let violations = fields::check(&message);
     let admitted = admit(&extensions, action).and_then(|(caller, permit)| {
         if violations.is_empty() { Ok((caller, permit)) } else { Err(Fault::fields(violations)) }
@@ -60,7 +62,7 @@ where
             let work = work(caller, permit, message);
             let work = async move {
                 let outcome = work.await;
-                drop(place);
+                drop(places);
                 outcome
             };
             tasks

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt as _};
 
 use crate::platform::config::LimitOptions;
+use crate::platform::limits::seldom::Seldom;
 use crate::platform::listener::Connection;
 use crate::platform::serve::link::{CallGuard, Link, Links};
 use crate::platform::tasks::Tasks;
@@ -57,6 +58,8 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long streams have to end on a connection that is being ended.
 const GRACE: Duration = Duration::from_mins(1);
+/// How long a connection without calls has to confirm its end.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The body of a request.
 pub type RequestBody = tonic::body::Body;
@@ -94,6 +97,7 @@ where
         age: Duration::from_secs(u64::from(limits.connection_age_seconds)),
         idle: Duration::from_secs(u64::from(limits.connection_idle_seconds)),
         randomness: RandomState::new(),
+        refused: Seldom::default(),
         tasks: tasks.clone(),
     };
     let stopping = tasks.stopping();
@@ -119,6 +123,7 @@ struct Server<S> {
     age: Duration,
     idle: Duration,
     randomness: RandomState,
+    refused: Seldom,
     tasks: Tasks,
 }
 
@@ -131,7 +136,9 @@ where
 {
     fn take(&mut self, connection: Connection) {
         let Some(seat) = self.links.admit(&self.tasks.cutting()) else {
-            tracing::warn!("all connections are taken and busy; one more was refused");
+            if let Some(count) = self.refused.count() {
+                tracing::warn!("all connections are taken and busy; {count} more were refused");
+            }
             return;
         };
         let peer = connection.peer().clone();
@@ -168,8 +175,8 @@ where
                 biased;
                 ended = &mut http => log(ended),
                 () = gone.cancelled() => {}
-                () = tokio::time::sleep(GRACE) => {
-                    tracing::debug!("a connection was cut off: its streams did not end");
+                () = patience(seat.link()) => {
+                    tracing::debug!("a connection was cut off: it did not end");
                 }
             }
         }));
@@ -180,6 +187,20 @@ where
         let fifth = u64::try_from((self.age / 5).as_millis()).unwrap_or(u64::MAX);
         let drawn = self.randomness.hash_one(link.number()) % fifth.saturating_add(1);
         self.age * 9 / 10 + Duration::from_millis(drawn)
+    }
+}
+
+/// Waits as long as a connection may take to end: its calls have their time, and without calls there is little to say.
+async fn patience(link: &Link) {
+    let begun = Instant::now();
+    let end = begun + GRACE;
+    loop {
+        let now = Instant::now();
+        let quiet = link.idle_until(FAREWELL).map(|until| until.max(begun + FAREWELL));
+        if now >= end || quiet.is_some_and(|until| until <= now) {
+            return;
+        }
+        tokio::time::sleep_until(end.min(quiet.unwrap_or(now + FAREWELL))).await;
     }
 }
 

@@ -167,6 +167,19 @@ pub async fn hold(tx: &mut WriteTx, reference: Reference) -> Result<Option<Held>
     }))
 }
 
+/// Says that the transaction is about a worker, so that row-level security lets it reach what others state about that worker, and
+/// to whom the worker was disclosed. Only for a worker that a reference of the permit's holder leads to.
+///
+/// # Errors
+///
+/// The database fails.
+async fn about(connection: &mut PgConnection, worker: WorkerId) -> Result<(), DbError> {
+    sqlx::query!("SELECT set_config('peshub.worker', $1, true)", worker.0.to_string())
+        .fetch_one(connection)
+        .await?;
+    Ok(())
+}
+
 /// A statement, sealed.
 #[derive(Debug)]
 pub struct Statement {
@@ -184,6 +197,7 @@ pub struct Statement {
 ///
 /// The database fails.
 pub async fn statements(tx: &mut WriteTx, worker: WorkerId) -> Result<Vec<Statement>, DbError> {
+    about(tx.connection(), worker).await?;
     let participant = holder(tx);
     let rows = sqlx::query!(
         r#"SELECT r.reference, r.sealed AS "sealed!", r.stated_at AS "stated_at!", r.participant_id, p.kind
@@ -215,6 +229,7 @@ pub async fn erase(
     worker: WorkerId,
     now: OffsetDateTime,
 ) -> Result<bool, DbError> {
+    about(tx.connection(), worker).await?;
     // First of all, since whoever finds or reads the worker waits for this row.
     let erased = sqlx::query!(
         "UPDATE worker SET sealed = NULL, erased_at = $2 WHERE worker_id = $1 AND erased_at IS NULL",
@@ -291,6 +306,7 @@ pub async fn disclosures(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Disclosed>, DbError> {
+    about(tx.connection(), worker).await?;
     let id: Uuid = worker.0;
     let rows = sqlx::query_as!(
         Disclosed,

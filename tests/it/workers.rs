@@ -2,7 +2,7 @@
 
 mod erasure;
 mod journeys;
-mod people;
+pub(crate) mod people;
 mod planted;
 mod rotation;
 mod search;

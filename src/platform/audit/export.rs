@@ -122,12 +122,12 @@ impl Exporter {
         for row in rows {
             let text = row.entry(row.seq.unwrap_or_default()).text();
             let chain = to_hex(row.chain.as_deref().unwrap_or_default());
-            lines.push_str(&format!("{{\"entry\":{text},\"chain\":\"{chain}\"}}\n"));
+            lines.extend(["{\"entry\":", &text, ",\"chain\":\"", &chain, "\"}\n"]);
             self.entries = self.entries.saturating_add(1);
         }
         let signature = to_hex(&sealed.signature);
         let statement = &sealed.statement;
-        lines.push_str(&format!("{{\"checkpoint\":{statement},\"signature\":\"{signature}\"}}\n"));
+        lines.extend(["{\"checkpoint\":", statement, ",\"signature\":\"", &signature, "\"}\n"]);
         self.last_checkpoint = sealed.number;
         self.written.update(lines.as_bytes());
         lines

@@ -40,8 +40,7 @@ impl Refusals {
     pub fn note(
         &self,
         caller: Option<&Caller>,
-        action: &str,
-        subject: &str,
+        (action, subject): (&str, &str),
         reason: Reason,
         peer: Option<SocketAddr>,
     ) {

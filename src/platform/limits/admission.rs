@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -25,13 +26,17 @@ use crate::platform::permit::Ending;
 use crate::platform::serve::link::Link;
 use crate::platform::{rpc, status};
 
+/// When to come back for a stream that goes on elsewhere.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
 /// Admits calls.
 #[derive(Clone, Debug)]
 pub struct AdmissionLayer(pub Arc<Quotas>);
 
 impl AdmissionLayer {
-    /// Returns what a stream must heed until it ends; `None` for a unary call and for what is no RPC of the contract.
-    fn admit(&self, extensions: &Extensions) -> Result<Option<Stay>, Fault> {
+    /// Returns what a stream must heed until it ends; `None` for a unary call, which gets its share into its extensions, and for
+    /// what is no RPC of the contract.
+    fn admit(&self, extensions: &mut Extensions) -> Result<Option<Stay>, Fault> {
         let Some(call) = extensions.get::<Call>() else { return Ok(None) };
         let Some(action) = call.action() else { return Ok(None) };
         let caller = rpc::caller(extensions)?;
@@ -45,6 +50,7 @@ impl AdmissionLayer {
         }
         if action.quota() != QuotaClass::Stream {
             self.0.take(caller.standing(), action.quota())?;
+            extensions.insert(self.0.share(caller.standing())?);
             return Ok(None);
         }
         let deadline = extensions.get::<Deadline>();
@@ -73,7 +79,7 @@ fn ended(reason: Reason) -> Fault {
         }
         Reason::ShuttingDown => {
             let message = "what the caller may do has changed; connect again and go on";
-            Fault::new(Kind::Unavailable, reason, message)
+            Fault::new(Kind::Unavailable, reason, message).retry_after(AT_ONCE)
         }
         _ => Fault::new(Kind::Unauthenticated, reason, "the caller is known no longer"),
     }
@@ -107,8 +113,8 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.layer.admit(request.extensions()) {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.layer.admit(request.extensions_mut()) {
             Ok(None) => Box::pin(self.inner.call(request)),
             Ok(Some(stay)) => {
                 let answering = self.inner.call(request);

@@ -13,6 +13,7 @@ use tower::{Layer, Service};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::pb::peshub::common::v1::QuotaClass;
+use crate::platform::limits::seldom::Seldom;
 use crate::platform::outcome::Call;
 use crate::platform::serve::link::Link;
 use crate::platform::status;
@@ -35,6 +36,7 @@ pub struct Deadline(pub Instant);
 #[derive(Clone, Debug)]
 pub struct GateLayer {
     calls: Arc<Semaphore>,
+    shed: Arc<Seldom>,
 }
 
 impl GateLayer {
@@ -42,7 +44,7 @@ impl GateLayer {
     #[must_use]
     pub fn new(calls_max: u32) -> Self {
         let most = usize::try_from(calls_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { calls: Arc::new(Semaphore::new(most)) }
+        Self { calls: Arc::new(Semaphore::new(most)), shed: Arc::default() }
     }
 
     /// Returns a unary call's place. Streams have places of their own, and what is no RPC of the contract, such as a question
@@ -56,10 +58,18 @@ impl GateLayer {
         let permits = [Some(Arc::clone(&self.calls)), own].into_iter().flatten();
         let permits: Result<Vec<_>, _> = permits.map(Semaphore::try_acquire_owned).collect();
         permits.map(|permits| Some(Place(permits.into()))).map_err(|_| {
-            let message = "the hub has as many calls under way as it takes on";
-            Fault::new(Kind::Unavailable, Reason::Overloaded, message).retry_after(OVERLOADED_WAIT)
+            if let Some(count) = self.shed.count() {
+                tracing::warn!("{count} calls were shed: as many are under way as may be");
+            }
+            overloaded("the hub has as many calls under way as it takes on")
         })
     }
+}
+
+/// Returns the fault of a call for which there is no room at the moment.
+#[must_use]
+pub fn overloaded(message: &str) -> Fault {
+    Fault::new(Kind::Unavailable, Reason::Overloaded, message).retry_after(OVERLOADED_WAIT)
 }
 
 impl<S> Layer<S> for GateLayer {

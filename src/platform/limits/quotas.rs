@@ -7,17 +7,27 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::common::v1::QuotaClass;
 use crate::platform::config::LimitOptions;
+use crate::platform::limits::gate;
 use crate::platform::permit::Standing;
 
 /// When to come back for a stream: somebody has to end one first.
 const STREAM_WAIT: Duration = Duration::from_secs(5);
 /// When to come back when there is no quota at all.
 const NEVER_WAIT: Duration = Duration::from_hours(1);
+
+/// One participant may have one of so many parts of the calls under way, but always so many calls.
+const SHARES: u32 = 4;
+const SHARE_MIN: usize = 8;
+
+/// A unary call's place among its participant's; whoever does the work keeps it.
+#[derive(Clone, Debug)]
+pub struct Share(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
 /// Calls of one participant and class.
 #[derive(Debug)]
@@ -33,6 +43,7 @@ pub struct Quotas {
     clock: DefaultClock,
     rates: Mutex<HashMap<(ParticipantId, QuotaClass), Rate>>,
     streams: Mutex<HashMap<ParticipantId, i64>>,
+    work: Mutex<HashMap<ParticipantId, Arc<Semaphore>>>,
 }
 
 impl Quotas {
@@ -44,6 +55,7 @@ impl Quotas {
             clock: DefaultClock::default(),
             rates: Mutex::default(),
             streams: Mutex::default(),
+            work: Mutex::default(),
         }
     }
 
@@ -69,6 +81,25 @@ impl Quotas {
         }
         counted.limiter.check().map_err(|refused| {
             exceeded(standing, class, most, refused.wait_time_from(self.clock.now()))
+        })
+    }
+
+    /// Takes one of a participant's places for unary calls under way: a quarter of all, so that nobody takes them all with calls
+    /// that are slow.
+    ///
+    /// # Errors
+    ///
+    /// `OVERLOADED` when it has as many under way as it may.
+    pub fn share(&self, standing: &Standing) -> Result<Share, Fault> {
+        let most = usize::try_from(self.defaults.calls_max / SHARES).unwrap_or(usize::MAX);
+        let work = {
+            let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = || Arc::new(Semaphore::new(most.clamp(SHARE_MIN, Semaphore::MAX_PERMITS)));
+            Arc::clone(work.entry(standing.participant).or_insert_with(fresh))
+        };
+        work.try_acquire_owned().map(|permit| Share(Arc::new(permit))).map_err(|_| {
+            let name = &standing.participant_name;
+            gate::overloaded(&format!("{name} has as many calls under way as one may have"))
         })
     }
 
@@ -201,6 +232,19 @@ mod tests {
         quotas.take(&none, QuotaClass::Read).unwrap_err();
         let endless = standing(3, &[(QuotaClass::Read, i64::MAX)]);
         quotas.take(&endless, QuotaClass::Read).unwrap();
+    }
+
+    #[test]
+    fn nobody_takes_all_places_for_calls() {
+        let quotas = Quotas::new(LimitOptions { calls_max: 40, ..LimitOptions::default() });
+        let (one, two) = (standing(1, &[]), standing(2, &[]));
+        let mut shares: Vec<_> = (0..10).map(|_| quotas.share(&one).unwrap()).collect();
+        let fault = quotas.share(&one).unwrap_err();
+        assert_eq!((fault.kind, fault.reason), (Kind::Unavailable, Reason::Overloaded));
+        assert!(fault.retry_after.is_some());
+        quotas.share(&two).unwrap();
+        shares.pop();
+        quotas.share(&one).unwrap();
     }
 
     #[test]

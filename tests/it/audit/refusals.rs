@@ -29,8 +29,8 @@ fn caller(name: &str, id: i64) -> Caller {
     })
 }
 
-fn peer(text: &str) -> Option<SocketAddr> {
-    Some(text.parse().unwrap())
+fn peer(text: &str) -> SocketAddr {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -38,16 +38,21 @@ fn refusals_of_one_kind_are_one_row_with_a_count() {
     let refusals = Refusals::default();
     let (north, south) = (caller("north", 1), caller("south", 2));
     for _ in 0..5 {
-        refusals.note(Some(&north), "postings.get", "postings/7", Reason::PostingNotFound, None);
+        refusals.note(Some(&north), ("postings.get", "postings/7"), Reason::PostingNotFound, None);
     }
-    refusals.note(Some(&south), "postings.get", "postings/7", Reason::PostingNotFound, None);
-    refusals.note(Some(&north), "postings.get", "postings/7", Reason::QuotaExceeded, None);
+    refusals.note(Some(&south), ("postings.get", "postings/7"), Reason::PostingNotFound, None);
+    refusals.note(Some(&north), ("postings.get", "postings/7"), Reason::QuotaExceeded, None);
     // Whom the hub does not know is told apart by address, not by port.
     for port in 1..=3 {
-        let from = peer(&format!("[::ffff:192.0.2.1]:{port}"));
-        refusals.note(None, "postings.get", "anything", Reason::CallerUnknown, from);
+        let from = Some(peer(&format!("[::ffff:192.0.2.1]:{port}")));
+        refusals.note(None, ("postings.get", "anything"), Reason::CallerUnknown, from);
     }
-    refusals.note(None, "postings.get", "anything", Reason::CallerUnknown, peer("[2001:db8::1]:9"));
+    refusals.note(
+        None,
+        ("postings.get", "anything"),
+        Reason::CallerUnknown,
+        Some(peer("[2001:db8::1]:9")),
+    );
     let taken = refusals.take(now());
     let told: BTreeMap<_, _> = taken
         .iter()
@@ -73,7 +78,7 @@ fn a_flood_of_refusals_is_counted_and_takes_no_more_room() {
     let endless = "x".repeat(100_000);
     for number in 0..5_000 {
         let subject = format!("postings/{number}\0{endless}");
-        refusals.note(Some(&north), &endless, &subject, Reason::PostingNotFound, None);
+        refusals.note(Some(&north), (&endless, &subject), Reason::PostingNotFound, None);
     }
     let taken = refusals.take(now());
     assert_eq!(taken.len(), KINDS_MAX);
@@ -98,8 +103,7 @@ fn refusals_become_sealed_rows_and_survive_a_database_that_is_away() {
         let failing = trail(&away);
         refusals.note(
             Some(&caller("north", 1)),
-            "postings.get",
-            "a",
+            ("postings.get", "a"),
             Reason::PostingNotFound,
             None,
         );
@@ -114,7 +118,12 @@ fn refusals_become_sealed_rows_and_survive_a_database_that_is_away() {
         };
         assert_eq!(rows().await, []);
         let working = trail(&bare.db);
-        refusals.note(None, "postings.get", "a", Reason::CallerUnknown, peer("192.0.2.1:1"));
+        refusals.note(
+            None,
+            ("postings.get", "a"),
+            Reason::CallerUnknown,
+            Some(peer("192.0.2.1:1")),
+        );
         working.finish().await;
         let row = |participant: &str, refusal: &str| {
             (participant.to_owned(), "call.refused".to_owned(), refusal.to_owned(), 1)

@@ -63,8 +63,12 @@ impl Search {
         }
     }
 
-    /// Returns what is there.
+    /// Returns what is there, in the text itself and in the bytes that it writes as `\\x…`.
     pub(crate) fn found(&self, haystack: &[u8]) -> Vec<String> {
+        [haystack, &unhexed(haystack)].into_iter().flat_map(|it| self.found_in(it)).collect()
+    }
+
+    fn found_in(&self, haystack: &[u8]) -> Vec<String> {
         let mut found = Vec::new();
         for (at, window) in haystack.windows(PREFIX).enumerate() {
             let prefix: [u8; PREFIX] = window.try_into().unwrap();
@@ -79,6 +83,23 @@ impl Search {
         }
         found
     }
+}
+
+/// Returns the bytes that a text writes as `\\x…`, with a line break between them.
+fn unhexed(text: &[u8]) -> Vec<u8> {
+    let value = |digit: u8| (digit as char).to_digit(16).map(|value| value as u8);
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.windows(2).position(|it| it == b"\\x") {
+        rest = &rest[at + 2..];
+        while let [high, low, ..] = rest {
+            let (Some(high), Some(low)) = (value(*high), value(*low)) else { break };
+            bytes.push(high << 4 | low);
+            rest = &rest[2..];
+        }
+        bytes.push(b'\n');
+    }
+    bytes
 }
 
 #[test]
@@ -106,6 +127,7 @@ fn whatever_is_written_somewhere_is_found_however_it_is_written() {
             check(&URL_SAFE_NO_PAD.encode(format!("{before}王小明{after}")), true);
         }
     }
+    check(&format!("\\x{}", hex(STANDARD_NO_PAD.encode("ab11010519491231002X").as_bytes())), true);
     check(&format!("\\x{:016x}", 11_010_519_491_231_002_u64), true);
     check(&format!("\\x{:016x}", 11_010_519_491_231_003_u64), false);
 }
