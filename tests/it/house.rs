@@ -34,6 +34,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::config", &["platform::permit", "clap"], "a setting is also a flag"),
     ("platform::db", &["kernel", "platform", "sqlx"], ""),
     ("platform::feed", &["kernel", "platform", "sqlx"], ""),
+    ("platform::identity", &["kernel", "platform"], ""),
+    (
+        "platform::identity::directory",
+        &["kernel", "pb", "platform", "sqlx"],
+        "the look-up is one query",
+    ),
     ("platform::keys::signing", &["platform", "rustls"], "keys are PEM files"),
     (
         "platform::limits",
@@ -41,12 +47,6 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "a stream that must end is a body of tonic's",
     ),
     ("platform::listener", &["platform", "tonic"], "a connection is one of tonic's"),
-    ("platform::identity", &["kernel", "platform"], ""),
-    (
-        "platform::identity::directory",
-        &["kernel", "pb", "platform", "sqlx"],
-        "the look-up is one query",
-    ),
     ("platform::local_postgres", &[], "knows nothing of a hub"),
     (
         "platform::outcome",

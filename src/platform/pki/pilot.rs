@@ -97,7 +97,7 @@ impl Pilot {
             let (name, trust_domain) = (trust_domain.to_owned(), trust_domain.to_owned());
             return Err(PkiError::Name { name, trust_domain });
         }
-        std::fs::create_dir_all(dir).map_err(|source| failed(dir, source))?;
+        make_private(dir)?;
         let lock = lock(dir)?;
         let certificate = dir.join(CERTIFICATE);
         if certificate.exists() {
@@ -167,7 +167,7 @@ impl Pilot {
             Some(file) => file.to_owned(),
             None => {
                 let folder = self.dir.join("issued");
-                std::fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
+                make_private(&folder)?;
                 folder.join(format!("{}.pem", profile.common_name))
             }
         };
@@ -333,6 +333,13 @@ impl Entry {
         self.serial.eq_ignore_ascii_case(&what.replace(':', ""))
             || path.as_ref() == Some(&self.file)
     }
+}
+
+/// Makes a directory that only its owner can enter, unless there is one.
+fn make_private(dir: &Path) -> Result<(), PkiError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| failed(dir, source))
 }
 
 fn lock(dir: &Path) -> Result<File, PkiError> {

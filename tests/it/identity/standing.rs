@@ -244,12 +244,12 @@ fn open_streams_end_with_the_reason() {
         run(world, "UPDATE participant SET disabled_at = now() WHERE name = 'bureau-hangzhou'")
             .await;
         let begun = std::time::Instant::now();
-        let (_, refusal) = revoked.end().await;
+        let (_, refusal) = within("the end of the stream", revoked.end()).await;
         assert_eq!(
             (refusal.code, &refusal.reason[..]),
             (Code::Unauthenticated, "CERTIFICATE_REVOKED")
         );
-        let (_, refusal) = disabled.end().await;
+        let (_, refusal) = within("the end of the stream", disabled.end()).await;
         assert_eq!(
             (refusal.code, &refusal.reason[..]),
             (Code::PermissionDenied, "CALLER_DISABLED")
