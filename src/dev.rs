@@ -1,5 +1,6 @@
 //! A hub to try things out with: its own database, its own certificate authority, demo participants. Never for production.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,13 +16,15 @@ use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
 use crate::kernel::fault::{Fault, Reason};
 use crate::kernel::ids::ParticipantId;
 use crate::participants::commands;
-use crate::participants::store::{Jurisdiction, Participant};
+use crate::participants::commands::access::{self, Decision, Named};
+use crate::participants::store::{Jurisdiction, MAIN_SYSTEM, Participant};
 use crate::participants::wire::usual_roles;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::action::role_number;
 use crate::platform::config::{LimitOptions, Surroundings};
 use crate::platform::db::Db;
+use crate::platform::keys::signing::Signer;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
     self, Durability, LocalPostgres, LocalPostgresError, LocalPostgresOptions,
@@ -134,6 +137,8 @@ pub struct DevOptions {
     pub checkpoint_every: Duration,
     /// How much the hub takes on.
     pub limits: LimitOptions,
+    /// Without TLS, audit trail and signatures: what `peshub bench` holds the hub against, and nothing else.
+    pub without_trust: bool,
     /// Whom it believes, besides its own tokens. Without a directory: its own authority.
     pub trust_dir: Option<PathBuf>,
 }
@@ -153,6 +158,7 @@ impl DevOptions {
             feed_days: 30,
             checkpoint_every: Duration::from_secs(5),
             limits: LimitOptions::default(),
+            without_trust: false,
             trust_dir: None,
         }
     }
@@ -240,6 +246,19 @@ impl Credentials {
         self.dir.join("trust")
     }
 
+    /// Returns the file of a participant's bearer token; only hubs that are measured without TLS have some.
+    #[must_use]
+    pub fn token(&self, participant: &str) -> PathBuf {
+        self.dir.join(format!("{participant}.token"))
+    }
+
+    fn write_tokens(&self, tokens: &HashMap<String, String>) -> Result<(), DevError> {
+        for (participant, token) in tokens {
+            pki::write_private(&self.token(participant), token)?;
+        }
+        Ok(())
+    }
+
     /// Returns the directory of the hub's own keys.
     #[must_use]
     pub fn keys(&self) -> PathBuf {
@@ -286,6 +305,8 @@ pub struct DevHub {
     /// Its certificates as files.
     pub credentials: Credentials,
     ca: Arc<DevelopmentCa>,
+    /// Bearer tokens by participant, of a hub without TLS.
+    tokens: HashMap<String, String>,
 }
 
 impl DevHub {
@@ -331,13 +352,21 @@ impl DevHub {
             }
             None => None,
         };
+        let is_plain = options.without_trust;
+        let tokens = if is_plain { issue_tokens(&db, clock.now()).await? } else { HashMap::new() };
+        credentials.write_tokens(&tokens)?;
+        let mut keys = Keys::open_or_create(&credentials.keys())?;
+        if is_plain {
+            keys.signer = Arc::new(NoSigner);
+        }
         let parts = HubParts {
-            db,
+            db: if is_plain { db.without_audit() } else { db },
             clock,
             tls,
+            is_plain,
             listener: listen(options.listen).await?,
             internal,
-            keys: Keys::open_or_create(&credentials.keys())?,
+            keys,
             environment: Environment::Development,
             feed_days: options.feed_days,
             checkpoint_every: options.checkpoint_every,
@@ -345,7 +374,7 @@ impl DevHub {
             reflection: true,
         };
         let hub = Box::pin(Hub::start(parts)).await?;
-        let dev = Self { hub, credentials, ca };
+        let dev = Self { hub, credentials, ca, tokens };
         dev.create_sources().await?;
         Ok(dev)
     }
@@ -362,6 +391,10 @@ impl DevHub {
     ///
     /// No certificate can be made.
     pub fn client(&self, participant: &str) -> Result<Options, DevError> {
+        if let Some(token) = self.tokens.get(participant) {
+            let (address, token) = (format!("http://{}", self.hub.address), Some(token.clone()));
+            return Ok(Options { address, token, ..Options::default() });
+        }
         let identity = self.ca.participant(participant)?;
         Ok(Options {
             address: format!("https://{}", self.hub.address),
@@ -400,6 +433,46 @@ pub fn trust(dir: Option<&Path>, ca: &DevelopmentCa) -> Result<SharedTrust, DevE
         }
     };
     Ok(trust.map_err(TlsError::from)?)
+}
+
+/// Signs nothing.
+#[derive(Debug)]
+struct NoSigner;
+
+impl Signer for NoSigner {
+    fn algorithm(&self) -> &'static str {
+        "none"
+    }
+
+    fn key_id(&self) -> &'static str {
+        "none"
+    }
+
+    fn public_key(&self) -> &[u8] {
+        &[]
+    }
+
+    fn sign(&self, _message: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// Makes a bearer token for the first system of every demo participant.
+async fn issue_tokens(
+    db: &Db,
+    now: time::OffsetDateTime,
+) -> Result<HashMap<String, String>, DevError> {
+    let mut tokens = HashMap::new();
+    for name in participants() {
+        let token = commands::fresh_token()?;
+        let decision = Decision::AddToken(commands::issued(&token, now, commands::TOKEN_DAYS));
+        let named = Named { participant: name.to_owned(), system: MAIN_SYSTEM.to_owned() };
+        let mut tx = db.write(&Permit::of_hub()).await.map_err(Fault::from)?;
+        let (_, record) = access::decide(&mut tx, &named, &decision, now).await?;
+        tx.commit(record).await.map_err(Fault::from)?;
+        tokens.insert(name.to_owned(), token);
+    }
+    Ok(tokens)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {

@@ -70,6 +70,8 @@ pub struct HubParts {
     pub clock: SharedClock,
     /// TLS of the gRPC listener, and whom the hub believes.
     pub tls: Tls,
+    /// Whether it speaks without TLS: for measurements of what TLS costs, and nothing else.
+    pub is_plain: bool,
     /// The gRPC listener.
     pub listener: TcpListener,
     /// The internal HTTP listener, if there is to be one; it serves already.
@@ -206,9 +208,9 @@ impl Hub {
             .layer(IdentityLayer(identities))
             .layer(AdmissionLayer(Arc::new(Quotas::new(parts.limits.clone()))))
             .service(routes.prepare());
+        let acceptor = if parts.is_plain { None } else { Some(parts.tls.acceptor()?) };
         let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
-        let connections =
-            listener::accept(parts.listener, parts.tls.acceptor()?, handshakes, &tasks);
+        let connections = listener::accept(parts.listener, acceptor, handshakes, &tasks);
         let served = serve::serve(connections, service, &parts.limits, &tasks);
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);

@@ -59,7 +59,7 @@ impl BareServer {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let tasks = Tasks::default();
-        let connections = listener::accept(listener, acceptor, HANDSHAKES_MAX, &tasks);
+        let connections = listener::accept(listener, Some(acceptor), HANDSHAKES_MAX, &tasks);
         let stopping = tasks.stopping();
         let service = Stream { records: records.into(), tasks: tasks.clone() };
         drop(tasks.spawn(async move {

@@ -29,6 +29,23 @@ impl ChildHub {
     ///
     /// It does not start in time.
     pub async fn start(program: &Path, data_dir: &Path) -> Result<Self, BenchError> {
+        Self::start_with(program, data_dir, &[]).await
+    }
+
+    /// Starts a hub without TLS, audit trail and signatures.
+    ///
+    /// # Errors
+    ///
+    /// It does not start in time.
+    pub async fn start_without_trust(program: &Path, data_dir: &Path) -> Result<Self, BenchError> {
+        Self::start_with(program, data_dir, &["--without-trust"]).await
+    }
+
+    async fn start_with(
+        program: &Path,
+        data_dir: &Path,
+        arguments: &[&str],
+    ) -> Result<Self, BenchError> {
         let mut child = Command::new(program)
             .args([
                 "dev",
@@ -40,6 +57,7 @@ impl ChildHub {
             ])
             .arg(data_dir)
             .args(["--log", "warn"])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -66,6 +84,11 @@ impl ChildHub {
     ///
     /// The certificate cannot be read, or the hub cannot be reached.
     pub async fn connect(&self, participant: &str) -> Result<Connection, BenchError> {
+        if let Ok(token) = std::fs::read_to_string(self.credentials.token(participant)) {
+            let (address, token) = (format!("http://{}", self.address), Some(token));
+            let options = Options { address, token, ..Options::default() };
+            return Ok(Connection::open(&options).await?);
+        }
         let (certificate, key) = self.credentials.of(participant);
         let options = Options {
             address: format!("https://{}", self.address),

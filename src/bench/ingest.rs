@@ -49,8 +49,9 @@ pub async fn run(
     let all: Vec<PostingChange> = through_hub.iter().flatten().cloned().collect();
     let direct = direct::prepare(&all, 1, now)?;
 
-    progress("starting the hub");
+    progress("starting the hub, and one without TLS, audit trail and signatures");
     let hub = ChildHub::start(program, &data_dir.join("hub")).await?;
+    let trusting = ChildHub::start_without_trust(program, &data_dir.join("trusting")).await?;
     let bare = Database::open(None, &data_dir.join("direct"), search_path()).await?;
     let db = Db::open(bare.options.clone(), 4);
     db.migrate().await.map_err(|error| BenchError::Dev(error.into()))?;
@@ -59,11 +60,8 @@ pub async fn run(
     let mut loader = DirectLoader::connect(&url).await?;
 
     let mut took = Took::default();
-    let mut sessions = Vec::new();
-    for (name, _) in PLATFORMS.iter().take(platforms) {
-        let options = SyncOptions { source: (*name).to_owned(), ..SyncOptions::default() };
-        sessions.push(SyncSession::open(&hub.connect(name).await?, options).await?);
-    }
+    let mut sessions = sessions(&hub, platforms).await?;
+    let mut trusting_sessions = self::sessions(&trusting, platforms).await?;
     let batches = per_platform / BATCH;
     for round in 0..options.rounds {
         progress(&format!("round {} of {}", round + 1, options.rounds));
@@ -72,7 +70,14 @@ pub async fn run(
             .iter()
             .filter_map(|changes| changes.get(part.start * BATCH..part.end * BATCH))
             .collect();
-        took.hub += sync(&mut sessions, &parts, |ack| ack.created).await?;
+        // Each goes first as often as second.
+        if round % 2 == 0 {
+            took.hub += sync(&mut sessions, &parts, |ack| ack.created).await?;
+        }
+        took.without_trust += sync(&mut trusting_sessions, &parts, |ack| ack.created).await?;
+        if round % 2 == 1 {
+            took.hub += sync(&mut sessions, &parts, |ack| ack.created).await?;
+        }
         let ours = direct.iter().skip(part.start * platforms).take(part.len() * platforms);
         took.direct += load(&mut loader, ours).await?;
     }
@@ -81,10 +86,11 @@ pub async fn run(
     took.again = sync(&mut sessions, &parts, |ack| ack.unchanged).await?;
 
     let report = report(&took, per_platform * platforms, hub.peak_mib());
-    for session in sessions {
+    for session in sessions.into_iter().chain(trusting_sessions) {
         session.finish().await?;
     }
     hub.stop().await?;
+    trusting.stop().await?;
     bare.close().await?;
     Ok(report)
 }
@@ -97,9 +103,21 @@ fn search_path() -> Option<std::ffi::OsString> {
     std::env::var_os("PATH")
 }
 
+/// Opens a session for each platform.
+async fn sessions(hub: &ChildHub, platforms: usize) -> Result<Vec<SyncSession>, BenchError> {
+    let mut sessions = Vec::new();
+    for (name, _) in PLATFORMS.iter().take(platforms) {
+        let options = SyncOptions { source: (*name).to_owned(), ..SyncOptions::default() };
+        sessions.push(SyncSession::open(&hub.connect(name).await?, options).await?);
+    }
+    Ok(sessions)
+}
+
 #[derive(Default)]
 struct Took {
     hub: Duration,
+    /// The same records through a hub without TLS, audit trail and signatures.
+    without_trust: Duration,
     direct: Duration,
     again: Duration,
 }
@@ -109,6 +127,9 @@ fn report(took: &Took, records: usize, hub_mib: Option<u64>) -> Report {
     let again = rate(records, took.again);
     let mut report = Report::default();
     report.add("ingest_ratio", ratio(hub, direct));
+    let without_trust = rate(records, took.without_trust);
+    report.add("trust_ratio", ratio(hub, without_trust));
+    report.add("without_trust_records_per_s", without_trust);
     report.add("resend_ratio", ratio(again, hub));
     report.add("ingest_records_per_s", hub);
     report.add("direct_records_per_s", direct);

@@ -11,6 +11,9 @@ use crate::platform::config::{HubOptions, Surroundings};
 pub(super) struct DevArgs {
     #[command(flatten)]
     hub: HubOptions,
+    /// Without TLS, audit trail and signatures, for measurements of what they cost.
+    #[arg(long, hide = true)]
+    without_trust: bool,
 }
 
 pub(super) async fn run(args: DevArgs) -> Outcome {
@@ -26,6 +29,7 @@ pub(super) async fn run(args: DevArgs) -> Outcome {
         database_connections: args.hub.database_connections,
         feed_days: args.hub.feed_days,
         limits: args.hub.limits.clone(),
+        without_trust: args.without_trust,
         ..DevOptions::new(data_dir, &surroundings)
     };
     let url = options.database_url.as_deref();

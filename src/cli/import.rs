@@ -13,6 +13,7 @@ use crate::cli::client::ClientArgs;
 use crate::cli::{Outcome, client, output};
 use crate::client::batch::BatchBuilder;
 use crate::client::sync::{SyncOptions, SyncSession};
+use crate::json;
 use crate::pb::peshub::common::v1 as common;
 use crate::pb::peshub::postings::v1::{BatchAcknowledgement, PostingChange};
 use crate::postings::import::mapping::Mapping;
@@ -46,6 +47,9 @@ pub(super) struct ImportArgs {
     /// Write every record that was not taken to this file, one JSON object a line.
     #[arg(long)]
     rejects: Option<PathBuf>,
+    /// Add the hub's signed receipt for every batch to this file, one JSON object a line; `peshub audit verify` reads it.
+    #[arg(long)]
+    receipts: Option<PathBuf>,
     /// Keep in this file how far the import is, and go on from there when it is run again. Removed at the end.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
@@ -119,6 +123,7 @@ pub(super) async fn run(args: ImportArgs) -> Outcome {
         session,
         under_way: VecDeque::new(),
         report: Report::open(args.rejects.as_deref(), resumes)?,
+        receipts: args.receipts.as_deref().map(appended).transpose()?,
         summary: Summary::default(),
         bar: bar(total),
         checkpoint: Checkpoint { path: args.path.clone(), bytes: total, records_done: 0 },
@@ -154,6 +159,12 @@ pub(super) async fn run(args: ImportArgs) -> Outcome {
     Ok(())
 }
 
+/// Opens a file to which lines are added.
+fn appended(path: &Path) -> Result<File, Box<dyn std::error::Error + Send + Sync>> {
+    let file = File::options().create(true).append(true).open(path);
+    file.map_err(|error| format!("{} cannot be written: {error}", path.display()).into())
+}
+
 fn mapping(path: &Path) -> Result<Mapping, Box<dyn std::error::Error + Send + Sync>> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
@@ -174,6 +185,7 @@ struct Run {
     /// Where the records of each batch stand in the file, until it is acknowledged; and how many were read with it.
     under_way: VecDeque<(Vec<(String, String)>, u64)>,
     report: Report,
+    receipts: Option<File>,
     summary: Summary,
     bar: ProgressBar,
     checkpoint: Checkpoint,
@@ -266,6 +278,9 @@ impl Run {
 
     fn acknowledged(&mut self, acknowledgement: &BatchAcknowledgement) -> Outcome {
         let (places, read) = self.under_way.pop_front().unwrap_or_default();
+        if let (Some(file), Some(receipt)) = (&mut self.receipts, &acknowledgement.receipt) {
+            writeln!(file, "{}", json::of_message("peshub.common.v1.Receipt", receipt)?)?;
+        }
         let summary = &mut self.summary;
         summary.created += i64::from(acknowledgement.created);
         summary.changed += i64::from(acknowledgement.changed);

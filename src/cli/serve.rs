@@ -64,6 +64,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         db,
         clock: Arc::new(SystemClock),
         tls,
+        is_plain: false,
         listener: TcpListener::bind(args.hub.listen).await?,
         internal: Some(internal),
         keys: Keys::open(&args.keys.keys_dir)?,

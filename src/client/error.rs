@@ -25,7 +25,7 @@ pub enum ClientError {
         /// How long it was tried without any progress.
         waited: Duration,
         /// What went wrong last.
-        last: Refusal,
+        last: Box<Refusal>,
     },
     /// A batch is larger than the hub takes; split it.
     #[error("a batch of {changes} changes and {bytes} bytes is larger than the hub takes")]
@@ -54,7 +54,8 @@ impl ClientError {
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
-            Self::Refused(refusal) | Self::GaveUp { last: refusal, .. } => &refusal.reason,
+            Self::Refused(refusal) => &refusal.reason,
+            Self::GaveUp { last, .. } => &last.reason,
             Self::Connect(_)
             | Self::TokenUnusable
             | Self::BatchTooLarge { .. }
@@ -83,8 +84,6 @@ pub struct Refusal {
     pub violations: Vec<FieldViolation>,
     /// When the hub would have one try again.
     pub retry_after: Option<Duration>,
-    /// The hub's number of the call, which is in its log; empty when the failure is not the hub's.
-    pub call_id: String,
     /// True when the connection broke, false when the hub answered.
     pub is_transport: bool,
 }
@@ -103,6 +102,11 @@ impl Refusal {
     #[must_use]
     pub fn of(status: &Status) -> Self {
         let details = status.get_error_details();
+        let mut message = status.message().to_owned();
+        if let (Code::Internal, Some(call)) = (status.code(), details.request_info()) {
+            // The hub's log says more, under this number.
+            message = format!("{message} (call {})", call.request_id);
+        }
         let reason = details.error_info().map_or("", |info| info.reason.as_str());
         let violations = details.bad_request().map_or_else(Vec::new, |request| {
             let of = |violation: &tonic_types::FieldViolation| FieldViolation {
@@ -114,10 +118,9 @@ impl Refusal {
         Self {
             code: status.code(),
             reason: reason.strip_prefix("ERROR_REASON_").unwrap_or(reason).to_owned(),
-            message: status.message().to_owned(),
+            message,
             violations,
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
-            call_id: details.request_info().map_or_else(String::new, |it| it.request_id.clone()),
             // A status that came over the wire has no source; one made on this side has what broke.
             is_transport: status.source().is_some(),
         }
@@ -132,7 +135,6 @@ impl Refusal {
             message: message.to_owned(),
             violations: Vec::new(),
             retry_after: None,
-            call_id: String::new(),
             is_transport: true,
         }
     }
@@ -174,9 +176,6 @@ impl fmt::Display for Refusal {
         write!(f, ": {}", self.message)?;
         for violation in &self.violations {
             write!(f, "; {}: {}", violation.field, violation.description)?;
-        }
-        if self.reason == "INTERNAL" {
-            write!(f, "; call {}", self.call_id)?;
         }
         Ok(())
     }

@@ -66,7 +66,7 @@ impl Backoff {
         }
         let waited = now.duration_since(*self.failing_since.get_or_insert(now));
         if waited >= self.retry.total {
-            return Err(ClientError::GaveUp { waited, last: failure });
+            return Err(ClientError::GaveUp { waited, last: Box::new(failure) });
         }
         tracing::debug!(attempt = self.failures, "trying again: {failure}");
         let wait = self.wait(failure.retry_after);

@@ -167,6 +167,7 @@ pub struct Db {
     options: PgConnectOptions,
     committed: Arc<Notify>,
     answer_key: Arc<OnceLock<Arc<DataKey>>>,
+    is_audited: bool,
 }
 
 impl Db {
@@ -196,7 +197,20 @@ impl Db {
                 })
             })
             .connect_lazy_with(options.clone());
-        Self { pool, options, committed: Arc::new(Notify::new()), answer_key: Arc::default() }
+        Self {
+            pool,
+            options,
+            committed: Arc::new(Notify::new()),
+            answer_key: Arc::default(),
+            is_audited: true,
+        }
+    }
+
+    /// Returns the same database, whose changes leave no row in the audit trail. For measurements only: what the trail costs is
+    /// the difference.
+    #[must_use]
+    pub fn without_audit(self) -> Self {
+        Self { is_audited: false, ..self }
     }
 
     /// Says under which key answers to request ids are kept; the first one counts.
@@ -244,7 +258,8 @@ impl Db {
         let transaction = self.begin(permit, "BEGIN").await?;
         let committed = Arc::clone(&self.committed);
         let answer_key = self.answer_key.get().cloned();
-        Ok(WriteTx { permit: permit.clone(), transaction, committed, answer_key })
+        let is_audited = self.is_audited;
+        Ok(WriteTx { permit: permit.clone(), transaction, committed, answer_key, is_audited })
     }
 
     /// Begins a transaction that tells the database for whom it is, in the same round trip.
@@ -405,6 +420,7 @@ pub struct WriteTx {
     transaction: sqlx::Transaction<'static, Postgres>,
     committed: Arc<Notify>,
     answer_key: Option<Arc<DataKey>>,
+    is_audited: bool,
 }
 
 impl WriteTx {
@@ -432,6 +448,16 @@ impl WriteTx {
     /// The database cannot be reached; whether the transaction was committed is then unknown, and repeating it with the same
     /// request id or batch id settles it.
     pub async fn commit(mut self, record: Record) -> Result<(), DbError> {
+        if self.is_audited {
+            self.write_entry(&record).await?;
+        }
+        self.transaction.commit().await?;
+        self.committed.notify_one();
+        Ok(())
+    }
+
+    /// Writes the row of the audit trail.
+    async fn write_entry(&mut self, record: &Record) -> Result<(), DbError> {
         let holder = self.permit.holder();
         let disclosure = record.disclosure.as_ref();
         sqlx::query!(
@@ -456,8 +482,6 @@ impl WriteTx {
         )
         .execute(&mut *self.transaction)
         .await?;
-        self.transaction.commit().await?;
-        self.committed.notify_one();
         Ok(())
     }
 }

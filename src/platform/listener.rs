@@ -32,10 +32,10 @@ const BACKLOG: usize = 128;
 const PREFACE_BYTES: usize = 24;
 
 /// Accepts connections in the background until the tasks are stopped. A peer that fails its handshake is dropped; beyond
-/// `handshakes_max` at the same time the oldest one is.
+/// `handshakes_max` at the same time the oldest one is. Without an acceptor there is no TLS, which only measurements do.
 pub fn accept(
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
     handshakes_max: usize,
     tasks: &Tasks,
 ) -> ReceiverStream<io::Result<Connection>> {
@@ -96,7 +96,7 @@ impl Drop for Place {
 }
 
 struct Accepting {
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
     handshakes: Arc<Handshakes>,
     tasks: Tasks,
     sender: mpsc::Sender<io::Result<Connection>>,
@@ -133,7 +133,7 @@ impl Accepting {
 async fn take_up(
     stream: TcpStream,
     address: SocketAddr,
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
     (place, sender): (Place, mpsc::Sender<io::Result<Connection>>),
 ) {
     let shaken = tokio::select! {
@@ -141,7 +141,7 @@ async fn take_up(
             tracing::debug!(%address, "handshake gave way");
             return;
         }
-        shaken = shake_hands(stream, address, &acceptor) => shaken,
+        shaken = shake_hands(stream, address, acceptor.as_ref()) => shaken,
     };
     drop(place);
     match shaken {
@@ -154,20 +154,32 @@ async fn take_up(
 async fn shake_hands(
     stream: TcpStream,
     address: SocketAddr,
-    acceptor: &TlsAcceptor,
+    acceptor: Option<&TlsAcceptor>,
 ) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
+    let Some(acceptor) = acceptor else {
+        let (peer, stream) = (Peer::new(address, None), Transport::Plain(stream));
+        return Ok(Connection { peer, stream, received: 0, has_spoken: Arc::default() });
+    };
     let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
     let (_, session) = stream.get_ref();
     let peer = Peer::new(address, session.peer_certificates());
+    let stream = Transport::Tls(Box::new(stream));
     Ok(Connection { peer, stream, received: 0, has_spoken: Arc::default() })
+}
+
+/// What carries a connection's bytes.
+#[derive(Debug)]
+enum Transport {
+    Tls(Box<TlsStream<TcpStream>>),
+    Plain(TcpStream),
 }
 
 /// A connection after its handshake.
 #[derive(Debug)]
 pub struct Connection {
     peer: Peer,
-    stream: TlsStream<TcpStream>,
+    stream: Transport,
     /// Bytes that have come, as long as they are fewer than an HTTP/2 client begins with.
     received: usize,
     has_spoken: Arc<AtomicBool>,
@@ -202,7 +214,10 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = match &mut self.stream {
+            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
         if self.received < PREFACE_BYTES {
             self.received += buffer.filled().len().saturating_sub(before);
             if self.received >= PREFACE_BYTES {
@@ -219,7 +234,10 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        match &mut self.stream {
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_write_vectored(
@@ -227,19 +245,31 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        match &mut self.stream {
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Transport::Tls(stream) => stream.is_write_vectored(),
+            Transport::Plain(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        match &mut self.stream {
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        match &mut self.stream {
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 }
 

@@ -232,7 +232,9 @@ pub async fn disclose(
     let national_id = national_id.ok_or(WorkerError::Corrupt { what: "identity number" })?;
     let texts = wire::texts(&person);
     if grounds.tell_of(&Known { national_id: &national_id, texts: &texts }) {
-        return Err(WorkerError::Invalid(Fault::fields(vec![telling()])));
+        // Who tries what is refused could find out what is known: the refusal is noted with the reference.
+        let fault = Fault::fields(vec![telling()]).about("worker", reference.to_string());
+        return Err(WorkerError::Invalid(fault));
     }
     let words: Vec<_> = fields.iter().map(|field| field.word()).collect();
     let subject = format!("{}: {}", subject(reference), words.join(", "));

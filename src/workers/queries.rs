@@ -4,12 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::platform::audit::entry::Row;
 use crate::platform::db::Db;
 use crate::platform::keys::sealing::DataKey;
 use crate::platform::permit::Permit;
 use crate::workers::domain::Reference;
 use crate::workers::error::WorkerError;
-use crate::workers::store::{self, Disclosed};
+use crate::workers::store;
 /// A page of a list.
 #[derive(Debug)]
 pub struct Page<'a> {
@@ -31,7 +32,7 @@ pub async fn disclosures(
     permit: &Permit,
     reference: Reference,
     page: Page<'_>,
-) -> Result<(Vec<Disclosed>, String), WorkerError> {
+) -> Result<(Vec<Row>, String), WorkerError> {
     let before = opened(&page, reference)?;
     let mut tx = db.read(permit).await?;
     let worker = store::id_of(tx.connection(), permit, reference).await?;

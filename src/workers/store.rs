@@ -5,8 +5,9 @@ pub mod rewrap;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
+use crate::platform::audit::entry::Row;
+use crate::platform::audit::store as audit;
 use crate::platform::db::{DbError, ReadTx, WriteTx};
 use crate::platform::keys::vault::{IndexDigest, Wrapped};
 use crate::platform::permit::{ParticipantKind, Permit};
@@ -276,26 +277,7 @@ pub async fn id_of(
     Ok(id.map(WorkerId))
 }
 
-/// A disclosure as the audit trail has it.
-#[derive(Clone, Debug)]
-pub struct Disclosed {
-    /// Its place in the trail.
-    pub audit_id: i64,
-    /// When.
-    pub at: OffsetDateTime,
-    /// To whom.
-    pub participant: String,
-    /// By what action.
-    pub action: String,
-    /// Whose reference and which fields.
-    pub subject: String,
-    /// What for.
-    pub purpose: String,
-    /// By what right.
-    pub legal_basis: String,
-}
-
-/// Returns the newest disclosures of a worker's data before a place in the trail.
+/// Returns the newest disclosures of a worker's data before a row of the audit trail.
 ///
 /// # Errors
 ///
@@ -305,21 +287,9 @@ pub async fn disclosures(
     worker: WorkerId,
     before: Option<i64>,
     limit: i64,
-) -> Result<Vec<Disclosed>, DbError> {
+) -> Result<Vec<Row>, DbError> {
     about(tx.connection(), worker).await?;
-    let id: Uuid = worker.0;
-    let rows = sqlx::query_as!(
-        Disclosed,
-        r#"SELECT audit_id, at, participant, action, subject, purpose AS "purpose!", legal_basis AS "legal_basis!"
-           FROM audit WHERE worker_id = $1 AND audit_id < $2 AND refusal = ''
-           ORDER BY audit_id DESC LIMIT $3"#,
-        id,
-        before.unwrap_or(i64::MAX),
-        limit,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(rows)
+    audit::disclosures_of(tx.connection(), worker.0, before, limit).await
 }
 
 fn holder(tx: &WriteTx) -> i64 {

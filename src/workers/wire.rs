@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 use crate::kernel::fault::Fault;
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::workers::v1 as pb;
+use crate::platform::audit::entry::Row;
 use crate::workers::domain::number::{NationalId, Scheme};
 use crate::workers::domain::{
     Grounds, LegalBasisKind, Reference, Standing, WorkerField, is_birth_date,
 };
-use crate::workers::store::Disclosed as StoredDisclosure;
 
 /// What is stated about a person.
 pub type Person = pb::Person;
@@ -211,23 +211,25 @@ pub fn response(known: Disclosed, fields: &[WorkerField]) -> pb::DiscloseWorkerR
 
 /// Returns a disclosure as the contract has it. Whose reference it was is left out: references are their holders' own.
 #[must_use]
-pub fn disclosure(stored: StoredDisclosure) -> pb::Disclosure {
+pub fn disclosure(stored: Row) -> pb::Disclosure {
     let words = stored.subject.split_once(": ").map_or("", |(_, words)| words);
     let fields = WorkerField::ALL.into_iter();
     let fields = fields.filter(|field| words.split(", ").any(|word| word == field.word()));
-    let basis = LegalBasisKind::of_audit(&stored.legal_basis).map(|(kind, reference)| {
-        let kind = match kind {
-            LegalBasisKind::Law => pb::LegalBasisKind::Law,
-            LegalBasisKind::Consent => pb::LegalBasisKind::Consent,
-        };
-        pb::LegalBasis { kind: kind.into(), reference: reference.to_owned() }
-    });
+    let basis = stored.legal_basis.as_deref().and_then(LegalBasisKind::of_audit).map(
+        |(kind, reference)| {
+            let kind = match kind {
+                LegalBasisKind::Law => pb::LegalBasisKind::Law,
+                LegalBasisKind::Consent => pb::LegalBasisKind::Consent,
+            };
+            pb::LegalBasis { kind: kind.into(), reference: reference.to_owned() }
+        },
+    );
     pb::Disclosure {
         at: Some(timestamp(stored.at)),
         participant: stored.participant,
         action: stored.action,
         fields: fields.map(field_number).collect(),
-        purpose: stored.purpose,
+        purpose: stored.purpose.unwrap_or_default(),
         legal_basis: basis,
     }
 }

@@ -2,7 +2,7 @@
 
 mod forged;
 mod program;
-mod receipts;
+pub(crate) mod receipts;
 mod refusals;
 mod sealing;
 mod search;
@@ -15,6 +15,7 @@ use peshub::pb::peshub::audit::v1::{
     AuditEntry, AuditFilter, AuditOrder, ExportAuditRequest, SearchAuditRequest,
 };
 use peshub::pb::peshub::postings::v1::{BatchUpsertPostingsRequest, BatchUpsertPostingsResponse};
+use peshub::platform::audit::receipt::Receipt;
 use peshub::platform::audit::seal::Sealer;
 use peshub::platform::audit::verify::{self, Expectations, Failure, Report};
 use peshub::platform::db::{Db, Record};
@@ -123,30 +124,54 @@ impl Bare {
 
     /// Exports everything, past every hub.
     async fn export(&self) -> Vec<u8> {
-        use peshub::platform::audit::export::{Beginning, Exporter};
-        use peshub::platform::audit::store;
-        let now = now();
         let mut tx = self.db.read(&Permit::of_hub()).await.expect("the trail");
-        let connection = tx.connection();
-        store::remember_key(connection, self.keys.signer.as_ref(), now).await.expect("a key");
-        let keys = store::keys(connection).await.expect("keys");
-        let latest = store::latest(connection).await.expect("checkpoints").expect("a checkpoint");
-        let beginning = Beginning {
-            first_seq: 1,
-            last_seq: latest.last_seq,
-            previous: None,
-            keys: keys.into_iter().map(|(key, _)| key).collect(),
-            at: now,
-        };
-        let signer = Arc::clone(&self.keys.signer);
-        let (mut exporter, mut lines) = Exporter::begin(self.hub, signer, beginning).unwrap();
-        for sealed in store::checkpoints(connection, 1, i64::MAX).await.expect("checkpoints") {
-            let rows = store::between(connection, sealed.first_seq, sealed.last_seq).await;
-            lines.push_str(&exporter.checkpoint(&rows.expect("rows"), &sealed));
-        }
-        lines.push_str(&exporter.end(now));
-        lines.into_bytes()
+        exported(tx.connection(), self.hub, &self.keys).await
     }
+}
+
+/// Exports everything that a database has of a hub's trail; head and end are signed with a key of the test's.
+async fn exported(connection: &mut sqlx::PgConnection, hub: Uuid, keys: &Keys) -> Vec<u8> {
+    use peshub::platform::audit::export::{Beginning, Exporter};
+    use peshub::platform::audit::store;
+    let (signer, now) = (Arc::clone(&keys.signer), now());
+    store::remember_key(connection, signer.as_ref(), now).await.expect("a key");
+    let keys = store::keys(connection).await.expect("keys");
+    let latest = store::latest(connection).await.expect("checkpoints").expect("a checkpoint");
+    let beginning = Beginning {
+        first_seq: 1,
+        last_seq: latest.last_seq,
+        previous: None,
+        keys: keys.into_iter().map(|(key, _)| key).collect(),
+        at: now,
+    };
+    let (mut exporter, mut lines) = Exporter::begin(hub, signer, beginning).unwrap();
+    for sealed in store::checkpoints(connection, 1, i64::MAX).await.expect("checkpoints") {
+        let rows = store::between(connection, sealed.first_seq, sealed.last_seq).await;
+        lines.push_str(&exporter.checkpoint(&rows.expect("rows"), &sealed));
+    }
+    lines.push_str(&exporter.end(now));
+    lines.into_bytes()
+}
+
+/// Holds the trail of a database, whatever befell its hubs, against its signatures and against receipts that they gave.
+pub(crate) async fn sound_trail(pool: &PgPool, receipts: Vec<Receipt>) {
+    sealed(pool).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = Keys::open_or_create(dir.path()).expect("keys");
+    let mut connection = pool.acquire().await.expect("a connection");
+    let hub: Vec<u8> = sqlx::query_scalar("SELECT value FROM hub_secret WHERE name = 'hub'")
+        .fetch_one(&mut *connection)
+        .await
+        .expect("the hub's name");
+    let hub = Uuid::from_slice(&hub).expect("a UUID");
+    let export = exported(&mut connection, hub, &keys).await;
+    let expectations = Expectations { receipts, ..Expectations::default() };
+    let report = verify::verify(Cursor::new(&export), &expectations).expect("a sound trail");
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM audit")
+        .fetch_one(&mut *connection)
+        .await
+        .expect("the trail");
+    assert!(report.last_seq <= rows, "{} of {rows}", report.last_seq);
 }
 
 fn now() -> time::OffsetDateTime {

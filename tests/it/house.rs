@@ -34,12 +34,6 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::config", &["platform::permit", "clap"], "a setting is also a flag"),
     ("platform::db", &["kernel", "platform", "sqlx"], ""),
     ("platform::feed", &["kernel", "platform", "sqlx"], ""),
-    ("platform::identity", &["kernel", "platform"], ""),
-    (
-        "platform::identity::directory",
-        &["kernel", "pb", "platform", "sqlx"],
-        "the look-up is one query",
-    ),
     ("platform::keys::signing", &["platform", "rustls"], "keys are PEM files"),
     (
         "platform::limits",
@@ -47,6 +41,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "a stream that must end is a body of tonic's",
     ),
     ("platform::listener", &["platform", "tonic"], "a connection is one of tonic's"),
+    ("platform::identity", &["kernel", "platform"], ""),
+    (
+        "platform::identity::directory",
+        &["kernel", "pb", "platform", "sqlx"],
+        "the look-up is one query",
+    ),
     ("platform::local_postgres", &[], "knows nothing of a hub"),
     (
         "platform::outcome",
@@ -254,7 +254,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("workers::store", &["platform", "workers::domain", "sqlx"], ""),
     (
         "workers::wire",
-        &["kernel", "pb", "workers::domain", "workers::store", "prost_types"],
+        &["kernel", "pb", "platform::audit", "workers::domain", "prost_types"],
         "what is known of a person is kept as the contract has it",
     ),
     (

@@ -242,7 +242,14 @@ fn a_hub_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
         let replayed = wrote.1.iter().filter(|it| it.replayed).count();
         eprintln!("{} batches, {replayed} of them acknowledged from memory", wrote.1.len());
         compare(&world.pool, &wrote, &held).await;
+        hold_receipts(&world.pool, &wrote.1).await;
     });
+}
+
+/// Holds the audit trail against itself and against the receipt of every batch that was acknowledged.
+async fn hold_receipts(pool: &PgPool, acknowledged: &[BatchAcknowledgement]) {
+    let receipts = acknowledged.iter().map(|it| it.receipt.as_ref().expect("a receipt"));
+    crate::audit::sound_trail(pool, receipts.map(crate::audit::receipts::receipt).collect()).await;
 }
 
 async fn connect(hub: &TestHub, participant: &str) -> Connection {
@@ -308,6 +315,7 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
         let ((wrote, pool), held, ()) =
             tokio::join!(writing, follow(connections.1, &began, end), killing);
         compare(&pool, &wrote, &held).await;
+        hold_receipts(&pool, &wrote.1).await;
         pool.close().await;
     });
 }

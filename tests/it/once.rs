@@ -7,7 +7,7 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, Kind, MethodDescriptor, ReflectMessage as _, Value,
 };
 
-use crate::permissions::{furnish, request};
+use crate::permissions::{bare, clerk, furnish, request};
 use crate::raw::call;
 use crate::support::story;
 
@@ -44,6 +44,12 @@ fn asks_for_something_else(message: &mut DynamicMessage) -> bool {
             }
             (Kind::Enum(_), Value::EnumNumber(number)) if number > 0 => {
                 message.set_field(&field, Value::EnumNumber(3 - number.min(2)));
+                return true;
+            }
+            (Kind::Message(person), _)
+                if field.name() == "person" && !message.has_field(&field) =>
+            {
+                message.set_field(&field, Value::Message(DynamicMessage::new(person)));
                 return true;
             }
             // A number that is changed is no number any more.
@@ -96,6 +102,7 @@ fn a_request_that_comes_again_is_answered_as_before_and_another_under_its_id_is_
             hub.connect("platform-north").await,
             hub.connect("operator").await,
             hub.connect("security").await,
+            Connection::open(&bare(&hub, Some(&clerk(&hub).await))).await.unwrap(),
         ];
         for (method, action) in mutations() {
             let message = request(method.name(), 0, &made);

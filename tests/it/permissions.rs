@@ -203,7 +203,8 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
         "ExportAudit" => ExportAuditRequest::default().encode_to_vec(),
         "ListSigningKeys" => ListSigningKeysRequest {}.encode_to_vec(),
         "RegisterWorker" => {
-            RegisterWorkerRequest { national_id: Some(citizen()), person: None, request_id }
+            let person = Person { latin_name: "Qelv Zhrau".to_owned(), ..Person::default() };
+            RegisterWorkerRequest { national_id: Some(citizen()), person: Some(person), request_id }
                 .encode_to_vec()
         }
         "DiscloseWorker" => DiscloseWorkerRequest {
@@ -280,7 +281,7 @@ async fn open(options: &Options) -> Connection {
 }
 
 /// How to connect without a certificate, with a bearer token if there is one.
-fn bare(hub: &TestHub, token: Option<&str>) -> Options {
+pub(crate) fn bare(hub: &TestHub, token: Option<&str>) -> Options {
     Options { identity: None, token: token.map(str::to_owned), ..hub.options("nobody") }
 }
 
@@ -357,7 +358,7 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
 }
 
 /// Gives the owner a second system that may read and erase workers and nothing else; returns its token.
-async fn clerk(hub: &TestHub) -> String {
+pub(crate) async fn clerk(hub: &TestHub) -> String {
     let (participant, system) = (NORTH.to_owned(), "clerk".to_owned());
     let mut operator = hub.connect("operator").await.participants();
     let register = RegisterSystemRequest {

@@ -4,5 +4,6 @@ mod erasure;
 mod journeys;
 pub(crate) mod people;
 mod planted;
+mod program;
 mod rotation;
 mod search;

@@ -203,7 +203,7 @@ pub async fn latest(connection: &mut PgConnection) -> Result<Option<Sealed>, DbE
     Ok(query.fetch_optional(connection).await?)
 }
 
-/// Returns the checkpoint over a place.
+/// Returns the first checkpoint that ends at or after a place: the one over it, unless that was taken away.
 ///
 /// # Errors
 ///
@@ -215,7 +215,7 @@ pub async fn over(connection: &mut PgConnection, seq: i64) -> Result<Option<Seal
          WHERE last_seq >= $1 ORDER BY last_seq LIMIT 1",
         seq,
     );
-    Ok(query.fetch_optional(connection).await?.filter(|sealed| sealed.first_seq <= seq))
+    Ok(query.fetch_optional(connection).await?)
 }
 
 /// Returns the checkpoints from a number on, in their order.

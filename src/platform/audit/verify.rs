@@ -231,6 +231,7 @@ impl<'a> State<'a> {
         check_header(&header, &keyring, expectations).map_err(first)?;
         lines.accept();
         let wanted = statements(expectations, &keyring)?;
+        check_hub(&header.hub, &wanted, expectations)?;
         Ok(Self {
             expectations,
             keyring,
@@ -341,6 +342,25 @@ impl<'a> State<'a> {
             keys: self.header.keys,
             at: self.header.at,
             missing: self.wanted.into_keys().collect(),
+        }
+    }
+}
+
+/// Holds receipts and proofs against the hub that an export is of: one key may be used by two.
+fn check_hub(
+    hub: &str,
+    receipts: &HashMap<String, Statement>,
+    expectations: &Expectations,
+) -> Result<(), Failure> {
+    let what = || format!("is of another hub than the export, which is of {hub}");
+    if let Some((entry_id, _)) = receipts.iter().find(|(_, statement)| statement.hub != hub) {
+        return Err(Failure::Receipt { entry_id: entry_id.clone(), what: what() });
+    }
+    match expectations.proofs.iter().find(|proof| proof.checkpoint.hub != hub) {
+        None => Ok(()),
+        Some(proof) => {
+            let entry_id = proof.entry.entry_id.clone();
+            Err(Failure::Proof { entry_id, what: what() })
         }
     }
 }

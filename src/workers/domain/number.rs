@@ -244,6 +244,12 @@ mod tests {
                 check(Scheme::Gb11643, &wrong, expected);
             }
         }
+        for place in 0..17 {
+            let mut swapped = right.as_bytes().to_vec();
+            swapped.swap(place, place + 1);
+            let swapped = String::from_utf8(swapped).unwrap();
+            check(Scheme::Gb11643, &swapped, (swapped == right).then_some(right));
+        }
     }
 
     #[test]

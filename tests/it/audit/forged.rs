@@ -303,3 +303,23 @@ fn what_is_changed_in_the_database_is_named_by_the_next_export() {
         );
     });
 }
+
+#[test]
+fn a_trail_whose_first_checkpoints_were_taken_away_does_not_pass_for_an_empty_one() {
+    story(async |world| {
+        let hub = world.hub().await;
+        for number in 0..3 {
+            send(&hub, "a", &format!("r-{number}")).await;
+            sealed(&world.pool).await;
+        }
+        for (number, line) in [(2, None), (1, Some(1))] {
+            sqlx::query("DELETE FROM audit_checkpoint WHERE number = $1")
+                .bind(number)
+                .execute(&world.pool)
+                .await
+                .unwrap();
+            let problem = problem(&export(&hub).await);
+            assert!(line.is_none_or(|line| problem.line == line), "{problem}");
+        }
+    });
+}

@@ -167,6 +167,17 @@ fn an_auditor_exports_and_verifies_with_receipt_and_proof() {
             );
             let checkpoint = program.done(Some(NORTH), &["audit", "checkpoints"]);
             assert!(checkpoint.starts_with("checkpoint "), "{checkpoint}");
+            // The receipts of an import, which the export so far cannot have.
+            let sample = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/fixtures/postings/schema-org/board.jsonl");
+            let sample = sample.display().to_string();
+            let import = ["import", &sample, "--source", NORTH, "--receipts", "kept.jsonl"];
+            program.done(Some(NORTH), &import);
+            let kept = ["audit", "verify", "--key", "hub.pem", "--receipt", "kept.jsonl"];
+            assert_eq!(program.done(None, &kept), "sound: 1 receipts, 0 proofs\n");
+            let (_, said) = program
+                .failed(None, &[&["audit", "verify", "trail.jsonl"][..], &kept[2..]].concat());
+            assert!(said.contains("is for no entry of the export"), "{said}");
             // An export in two files.
             let last = program.done(None, &["audit", "verify", "trail.jsonl", "--json"]);
             let last: Value = serde_json::from_str(&last).unwrap();

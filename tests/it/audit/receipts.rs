@@ -22,7 +22,7 @@ use crate::support::postings::{close, posting, upsert};
 use crate::support::sync::{SyncStream, opening};
 use crate::support::{TestHub, story};
 
-fn receipt(issued: &Issued) -> Receipt {
+pub(crate) fn receipt(issued: &Issued) -> Receipt {
     Receipt {
         entry_id: issued.entry_id.clone(),
         statement: issued.statement.clone(),

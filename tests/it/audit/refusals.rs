@@ -8,7 +8,7 @@ use std::time::Duration;
 use peshub::kernel::clock::SystemClock;
 use peshub::kernel::fault::Reason;
 use peshub::kernel::ids::{ParticipantId, SystemId};
-use peshub::platform::audit::refusals::{KINDS_MAX, Refusals};
+use peshub::platform::audit::refusals::{KINDS_MAX, Refusals, STRANGERS_MAX};
 use peshub::platform::audit::trail::Trail;
 use peshub::platform::db::Db;
 use peshub::platform::permit::{Caller, ParticipantKind, Standing};
@@ -62,7 +62,7 @@ fn refusals_of_one_kind_are_one_row_with_a_count() {
         .collect();
     let expected = [
         ("(unknown) postings.get 192.0.2.1 CALLER_UNKNOWN", 3),
-        ("(unknown) postings.get 2001:db8::1 CALLER_UNKNOWN", 1),
+        ("(unknown) postings.get 2001:db8::/64 CALLER_UNKNOWN", 1),
         ("north postings.get postings/7 POSTING_NOT_FOUND", 5),
         ("north postings.get postings/7 QUOTA_EXCEEDED", 1),
         ("south postings.get postings/7 POSTING_NOT_FOUND", 1),
@@ -87,6 +87,23 @@ fn a_flood_of_refusals_is_counted_and_takes_no_more_room() {
     assert_eq!(others.len(), 1);
     assert_eq!(others[0].times, 5_000 - (KINDS_MAX as i64 - 1));
     assert!(taken.iter().all(|it| it.subject.len() <= 200 && it.action.len() <= 200));
+}
+
+#[test]
+fn strangers_do_not_crowd_out_participants() {
+    let refusals = Refusals::default();
+    for number in 0..2_000_u32 {
+        let from = SocketAddr::from((std::net::Ipv4Addr::from(number), 1));
+        refusals.note(None, ("postings.get", ""), Reason::CallerUnknown, Some(from));
+    }
+    refusals.note(Some(&caller("north", 1)), ("postings.get", "a"), Reason::PostingNotFound, None);
+    let taken = refusals.take(now());
+    assert_eq!(taken.len(), STRANGERS_MAX + 2);
+    assert_eq!(taken.iter().map(|it| it.times).sum::<i64>(), 2_001);
+    assert!(taken.iter().any(|it| it.participant == "north" && it.subject == "a"));
+    // The next second begins anew.
+    refusals.note(None, ("postings.get", ""), Reason::CallerUnknown, Some(peer("192.0.2.1:1")));
+    assert_eq!(refusals.take(now())[0].subject, "192.0.2.1");
 }
 
 #[test]

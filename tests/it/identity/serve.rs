@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use peshub::client::connect::Connection;
+use peshub::dev::Credentials;
 use peshub::platform::keys::Keys;
 use peshub::platform::pki::{self, DevelopmentCa};
 
@@ -79,7 +80,12 @@ fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
         let dir = cluster::directory("serve");
         let own = Arc::new(DevelopmentCa::new(now()).unwrap());
         write_server(&dir, &own);
-        Keys::open_or_create(&dir.join("keys")).unwrap();
+        // The first hub's keys: answers in the database are sealed under them.
+        std::os::unix::fs::symlink(
+            Credentials::in_data_dir(&std::env::temp_dir()).keys(),
+            dir.join("keys"),
+        )
+        .unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = command(&dir);
         command.args(["--environment", "development", "--listen", &free.to_string()]);

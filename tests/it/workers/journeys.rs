@@ -7,6 +7,8 @@ use peshub::pb::peshub::workers::v1::{
     Person, StatedBy, UpdateWorkerRequest, WorkerField,
 };
 
+use sqlx::{Connection as _, PgConnection};
+
 use crate::support::{story, within};
 use crate::workers::people::{
     ALL, Invented, asking, count, disclosed, find, let_erase, reason, register, registration,
@@ -91,6 +93,32 @@ fn each_participant_has_a_reference_of_its_own_that_is_nothing_to_others() {
         assert_eq!(reason(xihu.list_disclosures(request).await), "WORKER_NOT_FOUND");
         let request = asking("11010519491231002X", &ALL);
         assert_eq!(reason(xihu.disclose_worker(request).await), "FIELDS_INVALID");
+    });
+}
+
+#[test]
+fn the_database_keeps_references_of_others_from_a_transaction_that_has_not_said_whom_it_is_about() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let mut north = workers(&hub, NORTH).await;
+        for seed in 31..34 {
+            register(&mut north, &Invented::new(seed)).await;
+        }
+        let mut xihu = workers(&hub, XIHU).await;
+        register(&mut xihu, &Invented::new(31)).await;
+        let mut connection = PgConnection::connect_with(&world.options).await.unwrap();
+        let say = "SELECT set_config('peshub.actor', 'participant', false), set_config('peshub.participant',
+                       (SELECT participant_id::text FROM participant WHERE name = 'bureau-xihu'), false)";
+        sqlx::query(say).execute(&mut connection).await.unwrap();
+        let query = sqlx::query_scalar("SELECT count(*) FROM worker_reference");
+        let seen: i64 = query.fetch_one(&mut connection).await.unwrap();
+        assert_eq!(seen, 1, "its own");
+        let about = "SELECT set_config('peshub.worker', (SELECT worker_id::text FROM worker_reference), false)";
+        sqlx::query(about).execute(&mut connection).await.unwrap();
+        let query = sqlx::query_scalar("SELECT count(*) FROM worker_reference");
+        let seen: i64 = query.fetch_one(&mut connection).await.unwrap();
+        assert_eq!(seen, 2, "all of this worker, and of no other");
+        connection.close().await.unwrap();
     });
 }
 

@@ -24,14 +24,14 @@ use crate::workers::search::Search;
 const PEOPLE: u64 = 200;
 
 /// `peshub dev` over a database, with everything that it logs in a file.
-struct Logged {
+pub(crate) struct Logged {
     child: Child,
-    data_dir: PathBuf,
-    address: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) address: String,
 }
 
 impl Logged {
-    fn start(database: &PgConnectOptions) -> Self {
+    pub(crate) fn start(database: &PgConnectOptions) -> Self {
         let data_dir = directory("planted");
         let log = File::create(data_dir.join("log")).expect("a log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_peshub"));
@@ -53,7 +53,7 @@ impl Logged {
         Self { child, data_dir, address: address.expect("an address") }
     }
 
-    async fn workers(&self, participant: &str) -> Workers {
+    pub(crate) async fn workers(&self, participant: &str) -> Workers {
         let credentials = Credentials::in_data_dir(&self.data_dir);
         let read = |path: &Path| std::fs::read_to_string(path).expect("a file");
         let (certificate, key) = credentials.of(participant);
