@@ -1,5 +1,7 @@
 //! A hub to try things out with: its own database, its own certificate authority, demo participants. Never for production.
 
+pub mod without_trust;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,15 +18,13 @@ use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
 use crate::kernel::fault::{Fault, Reason};
 use crate::kernel::ids::ParticipantId;
 use crate::participants::commands;
-use crate::participants::commands::access::{self, Decision, Named};
-use crate::participants::store::{Jurisdiction, MAIN_SYSTEM, Participant};
+use crate::participants::store::{Jurisdiction, Participant};
 use crate::participants::wire::usual_roles;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::action::role_number;
 use crate::platform::config::{LimitOptions, Surroundings};
 use crate::platform::db::Db;
-use crate::platform::keys::signing::Signer;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
     self, Durability, LocalPostgres, LocalPostgresError, LocalPostgresOptions,
@@ -353,11 +353,15 @@ impl DevHub {
             None => None,
         };
         let is_plain = options.without_trust;
-        let tokens = if is_plain { issue_tokens(&db, clock.now()).await? } else { HashMap::new() };
+        let tokens = if is_plain {
+            without_trust::issue_tokens(&db, clock.now()).await?
+        } else {
+            HashMap::new()
+        };
         credentials.write_tokens(&tokens)?;
         let mut keys = Keys::open_or_create(&credentials.keys())?;
         if is_plain {
-            keys.signer = Arc::new(NoSigner);
+            keys.signer = Arc::new(without_trust::NoSigner);
         }
         let parts = HubParts {
             db: if is_plain { db.without_audit() } else { db },
@@ -433,46 +437,6 @@ pub fn trust(dir: Option<&Path>, ca: &DevelopmentCa) -> Result<SharedTrust, DevE
         }
     };
     Ok(trust.map_err(TlsError::from)?)
-}
-
-/// Signs nothing.
-#[derive(Debug)]
-struct NoSigner;
-
-impl Signer for NoSigner {
-    fn algorithm(&self) -> &'static str {
-        "none"
-    }
-
-    fn key_id(&self) -> &'static str {
-        "none"
-    }
-
-    fn public_key(&self) -> &[u8] {
-        &[]
-    }
-
-    fn sign(&self, _message: &[u8]) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
-/// Makes a bearer token for the first system of every demo participant.
-async fn issue_tokens(
-    db: &Db,
-    now: time::OffsetDateTime,
-) -> Result<HashMap<String, String>, DevError> {
-    let mut tokens = HashMap::new();
-    for name in participants() {
-        let token = commands::fresh_token()?;
-        let decision = Decision::AddToken(commands::issued(&token, now, commands::TOKEN_DAYS));
-        let named = Named { participant: name.to_owned(), system: MAIN_SYSTEM.to_owned() };
-        let mut tx = db.write(&Permit::of_hub()).await.map_err(Fault::from)?;
-        let (_, record) = access::decide(&mut tx, &named, &decision, now).await?;
-        tx.commit(record).await.map_err(Fault::from)?;
-        tokens.insert(name.to_owned(), token);
-    }
-    Ok(tokens)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {
