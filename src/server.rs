@@ -111,12 +111,12 @@ pub enum StartError {
         /// What it must be.
         wanted: &'static str,
     },
-    /// The hub connects as a role for which row-level security does not hold.
+    /// The hub connects as a role that cannot work behind row-level security.
     #[error(
-        "the database role {role} is a superuser or has BYPASSRLS, so row-level security would not hold; let an ordinary role \
-         own the database and connect as it"
+        "the database role {role} does not own the hub's tables, or is no member of the role peshub_participant that calls are \
+         carried out as; connect as their owner, and GRANT peshub_participant TO {role}"
     )]
-    PastTheWall {
+    WithoutWall {
         /// Which role.
         role: String,
     },
@@ -272,8 +272,8 @@ async fn prepare(parts: &HubParts) -> Result<(Vec<u8>, Uuid), StartError> {
         let (name, value, wanted) = found;
         return Err(StartError::Unsafe { name, value, wanted });
     }
-    if let Some(role) = checks::role_past_the_wall(tx.connection()).await? {
-        return Err(StartError::PastTheWall { role });
+    if let Some(role) = checks::role_without_wall(tx.connection()).await? {
+        return Err(StartError::WithoutWall { role });
     }
     if feed::is_foreign(tx.connection()).await? {
         return Err(StartError::Foreign);

@@ -4,14 +4,18 @@ use sqlx::PgConnection;
 
 use crate::platform::db::DbError;
 
-/// Returns the name of the role that the hub connects as if row-level security does not hold for it.
+/// Returns the name of the role that the hub connects as if it cannot work behind the second wall: it must own the tables, and
+/// be a member of the role that participants' transactions run as.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn role_past_the_wall(connection: &mut PgConnection) -> Result<Option<String>, DbError> {
+pub async fn role_without_wall(connection: &mut PgConnection) -> Result<Option<String>, DbError> {
     let name = sqlx::query_scalar!(
-        r#"SELECT rolname::text AS "name!" FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)"#
+        r#"SELECT current_user::text AS "name!" WHERE NOT (
+               pg_has_role(current_user, 'peshub_participant', 'MEMBER')
+               AND (SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class
+                    WHERE oid = to_regclass('posting')))"#
     )
     .fetch_optional(connection)
     .await?;

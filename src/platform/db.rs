@@ -1,5 +1,7 @@
 //! The database: a transaction opens with a permit, and a write closes with a record.
 
+pub mod wall;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -180,8 +182,6 @@ impl Db {
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("jit", "off"),
                 ("client_min_messages", "error"),
-                // Whom a connection works for when nothing else is said; see the row-level security of the schema.
-                ("peshub.actor", "hub"),
             ])
             .log_statements(tracing::log::LevelFilter::Off)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
@@ -245,7 +245,7 @@ impl Db {
     /// The database cannot be reached.
     pub async fn snapshot(&self, permit: &Permit) -> Result<SnapshotTx, DbError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let transaction = self.begin(permit, begin).await?;
+        let transaction = self.pool.begin_with(begin).await?;
         Ok(SnapshotTx { permit: permit.clone(), transaction })
     }
 
@@ -268,21 +268,11 @@ impl Db {
         permit: &Permit,
         begin: &'static str,
     ) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
-        let Some(holder) = permit.holder() else { return Ok(self.pool.begin_with(begin).await?) };
-        let actor = holder.actor();
-        let participant = holder.participant;
-        let tokens = permit.scope().tokens();
-        if !tokens.iter().all(|token| is_plain(token)) {
-            return Err(DbError::Refused(sqlx::Error::Configuration(
-                "a scope of odd tokens".into(),
-            )));
-        }
-        let scope = tokens.join(",");
-        let statement = format!(
-            "{begin}; SET LOCAL peshub.actor = '{actor}'; SET LOCAL peshub.participant = '{participant}'; \
-             SET LOCAL peshub.scope = '{{{scope}}}'"
-        );
-        Ok(self.pool.begin_with(sqlx::AssertSqlSafe(statement)).await?)
+        let Some(wall) = wall::statement(permit)? else {
+            return Ok(self.pool.begin_with(begin).await?);
+        };
+        let statement = sqlx::AssertSqlSafe(format!("{begin}; {wall}"));
+        Ok(self.pool.begin_with(statement).await?)
     }
 
     /// Opens a connection of its own whose every statement is a REPEATABLE READ transaction, for the sequencer.
@@ -372,11 +362,6 @@ enum Reading {
     Walled(sqlx::Transaction<'static, Postgres>),
 }
 
-/// Returns whether a scope's token can stand in a statement: what it is made of says that it can.
-fn is_plain(token: &str) -> bool {
-    token.chars().all(|letter| letter.is_ascii_alphanumeric() || ":-_.".contains(letter))
-}
-
 impl ReadTx {
     /// Returns the permit that opened it.
     #[must_use]
@@ -405,6 +390,19 @@ impl SnapshotTx {
     #[must_use]
     pub const fn permit(&self) -> &Permit {
         &self.permit
+    }
+
+    /// Puts the wall of its permit around the transaction: until then it sees what the hub sees, for as long as it takes to find
+    /// out at which position of the feed it stands.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached.
+    pub async fn enter_wall(&mut self) -> Result<(), DbError> {
+        if let Some(wall) = wall::statement(&self.permit)? {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(wall)).execute(&mut *self.transaction).await?;
+        }
+        Ok(())
     }
 
     /// Returns the connection, for `store` modules.

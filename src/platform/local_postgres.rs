@@ -194,7 +194,7 @@ impl Location {
     #[must_use]
     pub fn url(&self) -> String {
         format!(
-            "postgres://{}@localhost/{}?host={}&port={}&options=-c%20peshub.actor%3Dhub",
+            "postgres://{}@localhost/{}?host={}&port={}",
             socket::percent_encoded(self.user.as_ref()),
             socket::percent_encoded(self.database.as_ref()),
             socket::percent_encoded(self.socket_dir.as_os_str()),

@@ -174,7 +174,7 @@ impl Watch {
     }
 
     async fn head(&self) -> Result<Head, PostingError> {
-        let mut tx = self.hub.db.read(&self.permit).await?;
+        let mut tx = self.hub.db.read(&Permit::of_hub()).await?;
         let (head, _) = feed::probe(tx.connection()).await?;
         Ok(head)
     }
@@ -183,6 +183,7 @@ impl Watch {
         let snapshots = Arc::clone(&self.hub.snapshots);
         let _turn = self.await_turn(snapshots).await?;
         let mut tx = self.open_at_one_position().await?;
+        tx.enter_wall().await?;
         read::open_snapshot(&mut tx, &self.filter).await?;
         let mut page = read::next_of_snapshot(&mut tx).await?;
         while !page.is_empty() {

@@ -44,7 +44,7 @@ pub(crate) async fn sealed(pool: &PgPool) {
 
 /// Lets tests change rows of the trail, as the tables' owner could.
 async fn lift_the_wall(pool: &PgPool) {
-    sqlx::query("ALTER TABLE audit NO FORCE ROW LEVEL SECURITY")
+    sqlx::query("ALTER TABLE audit DISABLE TRIGGER audit_unchanged")
         .execute(pool)
         .await
         .expect("owner");

@@ -15,7 +15,7 @@ const NOT_CONNECTED: i32 = 2;
 /// `psql` puts the names in as literals and runs what each query returns: one statement or none. The database belongs to an
 /// ordinary role, for which row-level security holds.
 const MAKE_DATABASE: &str = "\
-SELECT format('CREATE ROLE %I LOGIN CREATEDB', :'owner')
+SELECT format('CREATE ROLE %I LOGIN CREATEDB CREATEROLE', :'owner')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner')
 \\gexec
 SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'owner')

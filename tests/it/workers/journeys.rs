@@ -110,6 +110,7 @@ fn the_database_keeps_references_of_others_from_a_transaction_that_has_not_said_
         let say = "SELECT set_config('peshub.actor', 'participant', false), set_config('peshub.participant',
                        (SELECT participant_id::text FROM participant WHERE name = 'bureau-xihu'), false)";
         sqlx::query(say).execute(&mut connection).await.unwrap();
+        sqlx::query("SET ROLE peshub_participant").execute(&mut connection).await.unwrap();
         let query = sqlx::query_scalar("SELECT count(*) FROM worker_reference");
         let seen: i64 = query.fetch_one(&mut connection).await.unwrap();
         assert_eq!(seen, 1, "its own");
