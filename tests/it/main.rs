@@ -29,6 +29,7 @@ mod kill;
 mod limits;
 mod local;
 mod once;
+mod participants;
 mod permissions;
 mod postings;
 mod program;
