@@ -8,7 +8,7 @@ use crate::kernel::fault::{Fault, Kind, Reason};
 
 const MAC_BYTES: usize = 16;
 
-/// Seals and opens page tokens of lists that are sorted by a number.
+/// Seals and opens page tokens.
 #[derive(Clone, Debug)]
 pub struct PageTokens(hmac::Key);
 
@@ -22,7 +22,13 @@ impl PageTokens {
     /// Returns the token of the page after a number.
     #[must_use]
     pub fn seal(&self, fingerprint: &[u8], last: i64) -> String {
-        let mut token = last.to_be_bytes().to_vec();
+        self.seal_place(fingerprint, &last.to_be_bytes())
+    }
+
+    /// Returns the token of the page after a place, whatever it is made of.
+    #[must_use]
+    pub fn seal_place(&self, fingerprint: &[u8], place: &[u8]) -> String {
+        let mut token = place.to_vec();
         let mac = self.mac(fingerprint, &token);
         token.extend(mac.as_ref().iter().take(MAC_BYTES));
         URL_SAFE_NO_PAD.encode(token)
@@ -44,12 +50,18 @@ impl PageTokens {
     }
 
     fn opened(&self, fingerprint: &[u8], token: &str) -> Option<i64> {
+        Some(i64::from_be_bytes(self.open_place::<8>(fingerprint, token)?))
+    }
+
+    /// Returns the place in a token, or `None` if it is not one for this request.
+    #[must_use]
+    pub fn open_place<const N: usize>(&self, fingerprint: &[u8], token: &str) -> Option<[u8; N]> {
         let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (plain, mac) = sealed.split_at_checked(8)?;
-        let expected = self.mac(fingerprint, plain);
+        let (place, mac) = sealed.split_at_checked(N)?;
+        let expected = self.mac(fingerprint, place);
         let expected = expected.as_ref().get(..MAC_BYTES)?;
         constant_time::verify_slices_are_equal(expected, mac).ok()?;
-        Some(i64::from_be_bytes(plain.try_into().ok()?))
+        place.try_into().ok()
     }
 
     fn mac(&self, fingerprint: &[u8], plain: &[u8]) -> hmac::Tag {

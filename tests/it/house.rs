@@ -107,7 +107,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "a permit's scope is made of the same tokens",
     ),
     ("postings::finding", &["kernel"], ""),
-    ("postings::page", &["kernel"], ""),
+    ("postings::page", &["kernel", "platform::page"], ""),
     (
         "postings::filter",
         &[
