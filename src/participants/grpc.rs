@@ -2,10 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use time::OffsetDateTime;
 use tonic::{Request, Response, Status};
 
 use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::kernel::fields::Check;
 use crate::participants::commands::access::{self, Decision, Named};
 use crate::participants::store::systems;
 use crate::participants::{commands, store, wire};
@@ -34,6 +36,37 @@ pub struct ParticipantGrpc {
 impl std::fmt::Debug for ParticipantGrpc {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParticipantGrpc").finish_non_exhaustive()
+    }
+}
+
+impl ParticipantGrpc {
+    /// Answers a call that decides on a system with the system as it is then.
+    async fn decided<Q, A>(
+        &self,
+        action: Action,
+        request: Request<Q>,
+        (now, read): (
+            OffsetDateTime,
+            impl FnOnce(Q) -> Result<(RequestKey, Named, Decision), Fault> + Send + 'static,
+        ),
+        answer: impl FnOnce(pb::System) -> A + Send + 'static,
+    ) -> Result<Response<A>, Status>
+    where
+        Q: Check + Send + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        let db = self.db.clone();
+        rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
+            let (key, named, decision) = read(request)?;
+            once(&db, &permit, &key, now, |tx| {
+                Box::pin(async move {
+                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
+                    Ok((answer(wire::system(system)), record))
+                })
+            })
+            .await
+        })
+        .await
     }
 }
 
@@ -186,44 +219,30 @@ impl ParticipantService for ParticipantGrpc {
         &self,
         request: Request<pb::AddIdentityRequest>,
     ) -> Result<Response<pb::AddIdentityResponse>, Status> {
-        let (hub, now) = (self.clone(), self.clock.now());
-        rpc::unary(&self.tasks, Action::AddIdentity, request, |_, permit, request| async move {
+        let now = self.clock.now();
+        let read = move |request: pb::AddIdentityRequest| {
             let key = RequestKey::new(&request.request_id, &request)?;
-            let identity = wire::identity(&request.identity.clone().unwrap_or_default(), now)?;
-            let decision = Decision::AddIdentity(identity);
-            let named = named(request.participant, request.system);
-            once(&hub.db, &permit, &key, now, |tx| {
-                Box::pin(async move {
-                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
-                    let system = Some(wire::system(system));
-                    Ok((pb::AddIdentityResponse { system }, record))
-                })
-            })
-            .await
-        })
-        .await
+            let identity = request.identity.clone().unwrap_or_default();
+            let decision = Decision::AddIdentity(wire::identity(&identity, now)?);
+            Ok((key, named(request.participant, request.system), decision))
+        };
+        let answer = |system| pb::AddIdentityResponse { system: Some(system) };
+        self.decided(Action::AddIdentity, request, (now, read), answer).await
     }
 
     async fn remove_identity(
         &self,
         request: Request<pb::RemoveIdentityRequest>,
     ) -> Result<Response<pb::RemoveIdentityResponse>, Status> {
-        let (hub, now) = (self.clone(), self.clock.now());
-        rpc::unary(&self.tasks, Action::RemoveIdentity, request, |_, permit, request| async move {
+        let now = self.clock.now();
+        let read = |request: pb::RemoveIdentityRequest| {
             let key = RequestKey::new(&request.request_id, &request)?;
             let identity = request.identity.unwrap_or_default();
             let decision = Decision::RemoveIdentity(identity.issuer, identity.subject);
-            let named = named(request.participant, request.system);
-            once(&hub.db, &permit, &key, now, |tx| {
-                Box::pin(async move {
-                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
-                    let system = Some(wire::system(system));
-                    Ok((pb::RemoveIdentityResponse { system }, record))
-                })
-            })
-            .await
-        })
-        .await
+            Ok((key, named(request.participant, request.system), decision))
+        };
+        let answer = |system| pb::RemoveIdentityResponse { system: Some(system) };
+        self.decided(Action::RemoveIdentity, request, (now, read), answer).await
     }
 
     async fn issue_token(
@@ -258,65 +277,42 @@ impl ParticipantService for ParticipantGrpc {
         &self,
         request: Request<pb::RevokeTokenRequest>,
     ) -> Result<Response<pb::RevokeTokenResponse>, Status> {
-        let (hub, now) = (self.clone(), self.clock.now());
-        rpc::unary(&self.tasks, Action::RevokeToken, request, |_, permit, request| async move {
+        let now = self.clock.now();
+        let read = |request: pb::RevokeTokenRequest| {
             let key = RequestKey::new(&request.request_id, &request)?;
             let decision = Decision::RemoveToken(request.token_id);
-            let named = named(request.participant, request.system);
-            once(&hub.db, &permit, &key, now, |tx| {
-                Box::pin(async move {
-                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
-                    let system = Some(wire::system(system));
-                    Ok((pb::RevokeTokenResponse { system }, record))
-                })
-            })
-            .await
-        })
-        .await
+            Ok((key, named(request.participant, request.system), decision))
+        };
+        let answer = |system| pb::RevokeTokenResponse { system: Some(system) };
+        self.decided(Action::RevokeToken, request, (now, read), answer).await
     }
 
     async fn grant_roles(
         &self,
         request: Request<pb::GrantRolesRequest>,
     ) -> Result<Response<pb::GrantRolesResponse>, Status> {
-        let (hub, now) = (self.clone(), self.clock.now());
-        rpc::unary(&self.tasks, Action::GrantRoles, request, |_, permit, request| async move {
+        let now = self.clock.now();
+        let read = |request: pb::GrantRolesRequest| {
             let key = RequestKey::new(&request.request_id, &request)?;
-            let roles = wire::roles(&request.roles)?;
-            let decision = Decision::Grant(roles);
-            let named = named(request.participant, request.system);
-            once(&hub.db, &permit, &key, now, |tx| {
-                Box::pin(async move {
-                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
-                    let system = Some(wire::system(system));
-                    Ok((pb::GrantRolesResponse { system }, record))
-                })
-            })
-            .await
-        })
-        .await
+            let decision = Decision::Grant(wire::roles(&request.roles)?);
+            Ok((key, named(request.participant, request.system), decision))
+        };
+        let answer = |system| pb::GrantRolesResponse { system: Some(system) };
+        self.decided(Action::GrantRoles, request, (now, read), answer).await
     }
 
     async fn withdraw_roles(
         &self,
         request: Request<pb::WithdrawRolesRequest>,
     ) -> Result<Response<pb::WithdrawRolesResponse>, Status> {
-        let (hub, now) = (self.clone(), self.clock.now());
-        rpc::unary(&self.tasks, Action::WithdrawRoles, request, |_, permit, request| async move {
+        let now = self.clock.now();
+        let read = |request: pb::WithdrawRolesRequest| {
             let key = RequestKey::new(&request.request_id, &request)?;
-            let roles = wire::roles(&request.roles)?;
-            let decision = Decision::Withdraw(roles);
-            let named = named(request.participant, request.system);
-            once(&hub.db, &permit, &key, now, |tx| {
-                Box::pin(async move {
-                    let (system, record) = access::decide(tx, &named, &decision, now).await?;
-                    let system = Some(wire::system(system));
-                    Ok((pb::WithdrawRolesResponse { system }, record))
-                })
-            })
-            .await
-        })
-        .await
+            let decision = Decision::Withdraw(wire::roles(&request.roles)?);
+            Ok((key, named(request.participant, request.system), decision))
+        };
+        let answer = |system| pb::WithdrawRolesResponse { system: Some(system) };
+        self.decided(Action::WithdrawRoles, request, (now, read), answer).await
     }
 
     async fn set_quota(
