@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use peshub::kernel::ids::Position;
 use peshub::pb::peshub::postings::v1::{PostingChange, posting_change};
 use peshub::platform::feed::cursor::{Cursor, CursorKey};
-use peshub::platform::feed::event::{Event, FacetFilter, FacetSet};
+use peshub::platform::feed::event::{Event, FacetFilter, FacetSet, Topic};
 use peshub::postings::{parse, wire};
 use peshub::samples::Generator;
 use prost::Message as _;
@@ -66,6 +66,7 @@ fn read_path(criterion: &mut Criterion) {
     let tokens = ["d:CN", "d:330000", "d:330100", "d:330106", "e:1", "o:csco-2022:6", "s:1", "x:1"];
     let facets = Arc::new(FacetSet::new(tokens));
     let event = Event {
+        topic: Some(Topic::Posting),
         position: Position(1),
         entity: 1,
         cursor: Bytes::new(),

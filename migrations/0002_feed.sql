@@ -9,7 +9,7 @@ CREATE TABLE change_log (
     id             bigint NOT NULL DEFAULT nextval('change_log_id_seq'),
     xid            xid8 NOT NULL DEFAULT pg_current_xact_id(),
     at             timestamptz NOT NULL,
-    -- 1 posting
+    -- 1 posting, 2 status of a credential
     topic          smallint NOT NULL,
     entity_id      bigint NOT NULL,
     revision       bigint NOT NULL,

@@ -1,7 +1,7 @@
 //! peshub: an integration hub between job platforms and public employment services.
 //!
 //! Where to read on: `docs/ARCHITECTURE.md`. Modules in reading order: words ([`kernel`], [`codes`]), machinery
-//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`], [`audit`]), what puts them together ([`server`], [`dev`]), and the
+//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`], [`credentials`], [`audit`]), what puts them together ([`server`], [`dev`]), and the
 //! client's side ([`client`], [`samples`], [`cli`]).
 
 pub mod kernel;
@@ -17,6 +17,8 @@ pub mod participants;
 pub mod postings;
 
 pub mod workers;
+
+pub mod credentials;
 
 pub mod audit;
 

@@ -79,11 +79,23 @@ pub enum Reason {
     WorkerNotFound,
     WorkerErased,
     KeyUnavailable,
+    IssuerNotFound,
+    IssuerKeyNotFound,
+    IssuerKeyEnded,
+    IssuerNotAccredited,
+    AccreditationNotFound,
+    CredentialTypeNotFound,
+    CredentialNotFound,
+    CredentialStatusFinal,
+    CredentialRefused,
+    ConsentNotFound,
+    ConsentNotGiven,
+    ClaimsBeyondConsent,
 }
 
 impl Reason {
     /// Every reason, in the order of the contract.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 50] = [
         Self::CallerUnknown,
         Self::ActionNotGranted,
         Self::FieldsInvalid,
@@ -122,6 +134,18 @@ impl Reason {
         Self::WorkerNotFound,
         Self::WorkerErased,
         Self::KeyUnavailable,
+        Self::IssuerNotFound,
+        Self::IssuerKeyNotFound,
+        Self::IssuerKeyEnded,
+        Self::IssuerNotAccredited,
+        Self::AccreditationNotFound,
+        Self::CredentialTypeNotFound,
+        Self::CredentialNotFound,
+        Self::CredentialStatusFinal,
+        Self::CredentialRefused,
+        Self::ConsentNotFound,
+        Self::ConsentNotGiven,
+        Self::ClaimsBeyondConsent,
     ];
 
     /// Returns the name in `google.rpc.ErrorInfo.reason`: the contract's, without `ERROR_REASON_`.
@@ -166,6 +190,18 @@ impl Reason {
             Self::WorkerNotFound => "WORKER_NOT_FOUND",
             Self::WorkerErased => "WORKER_ERASED",
             Self::KeyUnavailable => "KEY_UNAVAILABLE",
+            Self::IssuerNotFound => "ISSUER_NOT_FOUND",
+            Self::IssuerKeyNotFound => "ISSUER_KEY_NOT_FOUND",
+            Self::IssuerKeyEnded => "ISSUER_KEY_ENDED",
+            Self::IssuerNotAccredited => "ISSUER_NOT_ACCREDITED",
+            Self::AccreditationNotFound => "ACCREDITATION_NOT_FOUND",
+            Self::CredentialTypeNotFound => "CREDENTIAL_TYPE_NOT_FOUND",
+            Self::CredentialNotFound => "CREDENTIAL_NOT_FOUND",
+            Self::CredentialStatusFinal => "CREDENTIAL_STATUS_FINAL",
+            Self::CredentialRefused => "CREDENTIAL_REFUSED",
+            Self::ConsentNotFound => "CONSENT_NOT_FOUND",
+            Self::ConsentNotGiven => "CONSENT_NOT_GIVEN",
+            Self::ClaimsBeyondConsent => "CLAIMS_BEYOND_CONSENT",
         }
     }
 }

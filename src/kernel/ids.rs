@@ -61,6 +61,23 @@ id! {
     Position
 }
 
+id! {
+    /// An issuer of credentials.
+    IssuerId
+}
+id! {
+    /// A key of an issuer.
+    IssuerKeyId
+}
+id! {
+    /// A version of a credential type.
+    CredentialTypeId
+}
+id! {
+    /// A status list.
+    StatusListId
+}
+
 impl Revision {
     /// The revision of a new entity.
     pub const FIRST: Self = Self(1);

@@ -90,13 +90,25 @@ pub fn jurisdictions(
 #[must_use]
 pub const fn usual_roles(kind: ParticipantKind) -> &'static [Role] {
     match kind {
-        ParticipantKind::Bureau => {
-            &[Role::PostingWriter, Role::PostingReader, Role::WorkerRegistrar, Role::WorkerReader]
-        }
-        ParticipantKind::Platform => {
-            &[Role::PostingWriter, Role::PostingReader, Role::WorkerRegistrar]
-        }
-        ParticipantKind::Issuer | ParticipantKind::Operator => &[],
+        ParticipantKind::Bureau => &[
+            Role::PostingWriter,
+            Role::PostingReader,
+            Role::WorkerRegistrar,
+            Role::WorkerReader,
+            Role::CredentialIssuer,
+            Role::CredentialVerifier,
+            Role::CredentialRegistrar,
+            Role::ConsentKeeper,
+        ],
+        ParticipantKind::Platform => &[
+            Role::PostingWriter,
+            Role::PostingReader,
+            Role::WorkerRegistrar,
+            Role::CredentialVerifier,
+            Role::ConsentKeeper,
+        ],
+        ParticipantKind::Issuer => &[Role::WorkerRegistrar, Role::CredentialIssuer],
+        ParticipantKind::Operator => &[],
     }
 }
 

@@ -20,7 +20,7 @@ use crate::pb::peshub::feed::v1 as feed_pb;
 use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::platform::db::{Db, DbError, SnapshotTx};
 use crate::platform::feed::cursor::{Cursor, CursorKey};
-use crate::platform::feed::event::{Event, FacetFilter, Meaning};
+use crate::platform::feed::event::{Event, FacetFilter, Meaning, Topic};
 use crate::platform::feed::store as feed;
 use crate::platform::feed::store::Head;
 use crate::platform::feed::tail::{Next, Tail};
@@ -283,6 +283,9 @@ impl Watch {
             };
             for event in events {
                 self.position = event.position;
+                if event.topic != Some(Topic::Posting) {
+                    continue;
+                }
                 if let Some(meaning) = event.meaning(&self.filter) {
                     self.event(&event, meaning).await?;
                 }

@@ -63,11 +63,43 @@ fn hash(token: &str) -> u64 {
     hasher.finish()
 }
 
+/// What kind of entity an event is about: `change_log.topic`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A posting.
+    Posting,
+    /// The status of a credential.
+    CredentialStatus,
+}
+
+impl Topic {
+    /// Returns the number that stands in the database.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::Posting => 1,
+            Self::CredentialStatus => 2,
+        }
+    }
+
+    /// Returns the topic with a number; `None` for one that a newer binary has written.
+    #[must_use]
+    pub const fn of_number(number: i16) -> Option<Self> {
+        match number {
+            1 => Some(Self::Posting),
+            2 => Some(Self::CredentialStatus),
+            _ => None,
+        }
+    }
+}
+
 /// What happened to one entity.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// Where it stands in the feed.
     pub position: Position,
+    /// What kind of entity it is about; `None` for a kind that this binary does not know.
+    pub topic: Option<Topic>,
     /// Number of the entity in its exchange.
     pub entity: i64,
     /// Resume token for this position.
@@ -122,7 +154,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use crate::kernel::ids::Position;
-    use crate::platform::feed::event::{Event, FacetFilter, FacetSet, Meaning};
+    use crate::platform::feed::event::{Event, FacetFilter, FacetSet, Meaning, Topic};
 
     fn check(before: &[&str], after: &[&str], expected: Option<Meaning>) {
         let filter = FacetFilter::default()
@@ -130,6 +162,7 @@ mod tests {
             .and_any_of(vec!["x:open".into()]);
         let event = Event {
             position: Position(1),
+            topic: Some(Topic::Posting),
             entity: 1,
             cursor: Bytes::new(),
             at: OffsetDateTime::UNIX_EPOCH,

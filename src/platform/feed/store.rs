@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::kernel::ids::{ParticipantId, Position};
 use crate::platform::db::DbError;
 use crate::platform::feed::cursor::{Cursor, CursorKey};
-use crate::platform::feed::event::{Event, FacetSet};
+use crate::platform::feed::event::{Event, FacetSet, Topic};
 
 /// The one feed of the hub, so far.
 pub const FEED: i16 = 1;
@@ -145,10 +145,10 @@ pub async fn read(
     limit: i64,
 ) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT seq AS "seq!", entity_id AS "entity_id!", at AS "at!", header AS "header!", body,
+        r#"SELECT seq AS "seq!", topic AS "topic!", entity_id AS "entity_id!", at AS "at!", header AS "header!", body,
                   facets AS "facets!", facets_before
            FROM (SELECT tick.seq_from - 1 + row_number() OVER (PARTITION BY tick.seq_from ORDER BY c.id) AS seq,
-                        c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before
+                        c.topic, c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before
                  FROM (SELECT seq_from, ids FROM feed_tick
                        WHERE feed = $1 AND seq_to > $2 AND seq_from <= $2 + $3
                        ORDER BY seq_to) AS tick,
@@ -167,6 +167,7 @@ pub async fn read(
         let after = facets(&row.facets);
         Event {
             position,
+            topic: Topic::of_number(row.topic),
             entity: row.entity_id,
             cursor: key.seal(Cursor { epoch, position }),
             at: row.at,
