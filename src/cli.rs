@@ -10,6 +10,7 @@ use crate::platform::telemetry;
 mod audit;
 mod bench;
 mod client;
+mod credentials;
 mod demo;
 mod dev;
 mod feed;
@@ -74,6 +75,9 @@ enum Command {
     /// Register workers, and see or erase what is known of them.
     #[command(subcommand)]
     Workers(workers::WorkersCommand),
+    /// Make holders' keys, look into credentials and present them.
+    #[command(subcommand)]
+    Credentials(credentials::CredentialsCommand),
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
             Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
             Command::Workers(command) => workers::run(command).await,
+            Command::Credentials(command) => credentials::run(command),
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

@@ -1,0 +1,8 @@
+//! Journeys of workers' credentials. All persons, numbers and issuers are made up.
+
+mod chain;
+mod conformance;
+pub(crate) mod data;
+mod fuzzed;
+mod maker;
+mod negative;
