@@ -4,5 +4,6 @@ mod chain;
 mod conformance;
 pub(crate) mod data;
 mod fuzzed;
+mod interop;
 mod maker;
 mod negative;
