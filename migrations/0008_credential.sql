@@ -6,7 +6,7 @@
 
 -- What readers compare: it has moved, or it has not. Both counters are raised in the transaction of the change, which orders them.
 CREATE TABLE credential_epoch (
-    only           boolean PRIMARY KEY DEFAULT true CONSTRAINT credential_epoch_only CHECK (only),
+    is_only        boolean PRIMARY KEY DEFAULT true CONSTRAINT credential_epoch_only CHECK (is_only),
     -- Revision of the registry: issuers, keys, accreditations, status signers, types.
     trust          bigint NOT NULL,
     -- Rises when a status list has a new version.
@@ -120,7 +120,8 @@ CREATE TABLE status_list (
     shard          bigint,
     -- 1, 2, 4 or 8 for each entry.
     bits           smallint NOT NULL,
-    -- The entries, compressed as in the token (zlib, RFC 1950); absent until they are there.
+    -- The entries, compressed as in the token (zlib, RFC 1950). Absent: every entry is 0 in a list that the hub keeps, and nothing is
+    -- known of one that is kept elsewhere.
     entries        bytea,
     -- The signed token, and what its HTTP answer says; absent until it is published or fetched.
     token          bytea,
@@ -128,17 +129,23 @@ CREATE TABLE status_list (
     expires_at     timestamptz,
     ttl_s          integer,
     published_at   timestamptz,
-    -- Rises with `entries`.
+    -- Rises with `entries`, and whenever one that is kept elsewhere was had.
     version        bigint NOT NULL DEFAULT 0,
-    -- For one that is kept elsewhere: when it was asked for and had last, and why not.
+    -- Which version the token says.
+    signed_version bigint,
+    -- For one that is kept elsewhere: when somebody last asked for it, and when it was had last.
     wanted_at      timestamptz,
-    tried_at       timestamptz,
     fetched_at     timestamptz,
+    -- Not before then is it fetched, or after a failure signed, again.
+    due_at         timestamptz,
+    -- How often in a row that failed, and why.
+    failures       integer NOT NULL DEFAULT 0,
     failure        text,
     created_at     timestamptz NOT NULL,
     CONSTRAINT status_list_shard_unique UNIQUE (issuer_id, shard),
     CONSTRAINT status_list_bits_known CHECK (bits IN (1, 2, 4, 8))
 );
+CREATE INDEX status_list_due ON status_list (due_at) WHERE shard IS NULL;
 
 -- Earlier tokens of lists that are kept elsewhere, so that a verdict can be given again.
 CREATE TABLE status_list_version (

@@ -5,3 +5,7 @@
 //! three give the same verdict for ever. Whoever looks at a credential names a consent or a law.
 
 pub mod domain;
+pub mod error;
+pub mod issuing;
+pub mod status;
+pub mod store;
