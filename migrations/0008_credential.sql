@@ -86,9 +86,6 @@ CREATE TABLE accreditation (
     accreditation_id   uuid PRIMARY KEY,
     issuer_id          bigint NOT NULL REFERENCES issuer,
     type_name          text NOT NULL COLLATE "C",
-    -- Tokens of occupations and divisions, each for itself and all below; empty for all.
-    occupation_tokens  text[] NOT NULL,
-    division_tokens    text[] NOT NULL,
     -- peshub.credentials.v1.Accreditation, encoded: occupations and divisions as they were named.
     content            bytea NOT NULL,
     valid_from         timestamptz NOT NULL,
@@ -288,11 +285,16 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['credential_epoch', 'credential_type', 'issuer', 'issuer_status_place', 'issuer_key', 'accreditation',
-                                'status_signer', 'status_list', 'status_list_version', 'credential', 'status_reservation',
+    FOREACH name IN ARRAY ARRAY['issuer_status_place', 'status_list', 'status_list_version', 'credential', 'status_reservation',
                                 'credential_status_change', 'status_pending', 'credential_follow', 'consent',
                                 'presentation_request'] LOOP
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO peshub_participant', name);
     END LOOP;
 END $$;
+-- What stands in the registry is ended, never changed.
+GRANT SELECT, INSERT ON credential_type, issuer, issuer_key, accreditation, status_signer TO peshub_participant;
+GRANT UPDATE (retired_at, retired_revision) ON credential_type TO peshub_participant;
+GRANT UPDATE (retired_at, retired_revision, compromised_at, compromised_revision) ON issuer_key TO peshub_participant;
+GRANT UPDATE (withdrawn_at, withdrawn_because, withdrawn_revision) ON accreditation TO peshub_participant;
+GRANT SELECT, UPDATE ON credential_epoch TO peshub_participant;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO peshub_participant;
