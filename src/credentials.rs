@@ -9,3 +9,4 @@ pub mod error;
 pub mod issuing;
 pub mod status;
 pub mod store;
+pub mod wire;

@@ -8,12 +8,14 @@ pub mod book;
 pub mod codec;
 pub mod keeper;
 pub mod look;
+pub mod statement;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::credentials::domain::Status;
 use crate::credentials::error::CredentialError;
@@ -44,7 +46,7 @@ struct Shared {
     /// Somebody looked for a list that is not here.
     asked: Notify,
     /// Counts the rounds in which lists were loaded.
-    rounds: watch::Sender<u64>,
+    rounds: tokio::sync::watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for Statuses {
@@ -62,7 +64,7 @@ impl Statuses {
             clock,
             book: ListBook::new(own_lists),
             asked: Notify::new(),
-            rounds: watch::Sender::new(0),
+            rounds: tokio::sync::watch::Sender::new(0),
         }))
     }
 

@@ -113,13 +113,16 @@ struct PostingTelling {
 impl Telling for PostingTelling {
     type Message = raw::WatchPostingsResponse;
 
+    fn concerns(&self, event: &Event) -> bool {
+        event.topic == Some(Topic::Posting) && event.meaning(&self.filter).is_some()
+    }
+
     fn event<'a>(
         &'a self,
         event: &'a Event,
     ) -> BoxFuture<'a, Result<Option<Self::Message>, Fault>> {
         Box::pin(async move {
-            let meaning = event.meaning(&self.filter);
-            match meaning.filter(|_| event.topic == Some(Topic::Posting)) {
+            match event.meaning(&self.filter) {
                 Some(meaning) => Ok(Some(self.change(event, meaning).await?)),
                 None => Ok(None),
             }

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::kernel::ids::{IssuerId, StatusListId};
-use crate::platform::db::DbError;
+use crate::platform::db::{DbError, ReadTx};
 
 /// A list as it stands in the database.
 #[derive(Debug)]
@@ -183,4 +183,49 @@ pub async fn entries_at(
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|row| (row.bits, row.entries, row.fetched_at)))
+}
+
+/// A place in a list, as events of the feed have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// Which list.
+    pub list: StatusListId,
+    /// Which place.
+    pub index: i64,
+}
+
+impl Spot {
+    /// Returns it as bytes.
+    #[must_use]
+    pub fn encoded(self) -> Vec<u8> {
+        [self.list.0.to_be_bytes(), self.index.to_be_bytes()].concat()
+    }
+
+    /// Reads what [`Spot::encoded`] wrote, or returns `None`.
+    #[must_use]
+    pub fn decoded(bytes: &[u8]) -> Option<Self> {
+        let (list, rest) = bytes.split_first_chunk::<8>()?;
+        let index = rest.first_chunk::<8>().filter(|it| it.len() == rest.len())?;
+        let list = StatusListId(i64::from_be_bytes(*list));
+        Some(Self { list, index: i64::from_be_bytes(*index) })
+    }
+}
+
+/// Returns the permit's holder's own name for the credential at a place; `None` when it does not follow it.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn handle(tx: &mut ReadTx, spot: Spot) -> Result<Option<String>, DbError> {
+    let participant = tx.permit().participant().map_or(0, |id| id.0);
+    let handle = sqlx::query_scalar!(
+        "SELECT handle FROM credential_follow WHERE list_id = $1 AND idx = $2 AND participant_id = $3
+         ORDER BY handle LIMIT 1",
+        spot.list.0,
+        spot.index,
+        participant,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(handle)
 }

@@ -140,7 +140,10 @@ pub trait Telling: Send + Sync {
     /// What goes out.
     type Message: Send + 'static;
 
-    /// Returns what the client is told of an event; `None` when it is none of its business.
+    /// Returns whether an event is any of the client's business.
+    fn concerns(&self, event: &Event) -> bool;
+
+    /// Returns what the client is told of an event that concerns it; `None` when it turns out to be nothing.
     fn event<'a>(
         &'a self,
         event: &'a Event,
@@ -272,7 +275,9 @@ impl<T: Telling> Reader<T> {
             };
             for event in events {
                 self.position = event.position;
-                if let Some(message) = self.telling.event(&event).await? {
+                if self.telling.concerns(&event)
+                    && let Some(message) = self.telling.event(&event).await?
+                {
                     self.send(message).await?;
                 }
             }

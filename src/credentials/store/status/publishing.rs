@@ -119,7 +119,7 @@ pub async fn take_unsigned(
              AND (l.token IS NOT NULL AND (l.signed_version <> l.version OR l.issued_at < $2)
                   OR l.token IS NULL AND $3 <= (
                       SELECT count(*) FROM (SELECT 1 FROM credential c WHERE c.list_id = l.list_id
-                                            AND (c.valid_until IS NULL OR c.valid_until > $1) LIMIT $3) AS some))
+                                            AND (c.valid_until IS NULL OR c.valid_until > $1) LIMIT $3) AS live))
            ORDER BY l.list_id LIMIT 1 FOR NO KEY UPDATE OF l SKIP LOCKED"#,
         signing.now,
         signing.signed_before,

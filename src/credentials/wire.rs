@@ -1,0 +1,3 @@
+//! Contract ⇄ credentials.
+
+pub mod credential;
