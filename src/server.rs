@@ -39,7 +39,8 @@ use crate::platform::limits::quotas::Quotas;
 use crate::platform::outcome::{OnRefused, OutcomeLayer, Refused};
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
-use crate::platform::replay::{self, ReplayError};
+use crate::platform::replay;
+use crate::platform::secrets::SecretError;
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::{Tls, TlsError};
 use crate::platform::trust::keys;
@@ -97,9 +98,9 @@ pub enum StartError {
     /// The database fails.
     #[error("the database cannot be used")]
     Db(#[from] DbError),
-    /// The answers to request ids cannot be kept.
-    #[error("the answers to request ids cannot be kept")]
-    Replay(#[from] ReplayError),
+    /// A secret of the hub cannot be opened.
+    #[error("a secret of the hub cannot be opened")]
+    Secret(#[from] SecretError),
     /// A setting of the database would lose acknowledged changes.
     #[error(
         "the database's setting {name} is {value}; acknowledged changes could be lost: set it to {wanted}"
