@@ -5,3 +5,4 @@
 //! three give the same verdict for ever. Whoever looks at a credential names a consent or a law.
 
 pub mod domain;
+pub mod sdjwt;
