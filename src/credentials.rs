@@ -7,6 +7,7 @@
 pub mod domain;
 pub mod error;
 pub mod issuing;
+pub mod sdjwt;
 pub mod status;
 pub mod store;
 pub mod wire;
