@@ -1,3 +1,5 @@
 //! The SQL of credentials.
 
+pub mod credential;
+pub mod places;
 pub mod status;
