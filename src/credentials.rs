@@ -5,4 +5,10 @@
 //! three give the same verdict for ever. Whoever looks at a credential names a consent or a law.
 
 pub mod domain;
+pub mod error;
+pub mod grpc;
+pub mod registry;
+pub mod schema;
 pub mod sdjwt;
+pub mod store;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The SQL of credentials.
+
+pub mod registry;
