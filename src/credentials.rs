@@ -6,7 +6,10 @@
 
 pub mod domain;
 pub mod error;
+pub mod grpc;
 pub mod issuing;
+pub mod registry;
+pub mod schema;
 pub mod sdjwt;
 pub mod status;
 pub mod store;

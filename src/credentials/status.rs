@@ -5,6 +5,7 @@
 //! finding is as of that look.
 
 pub mod book;
+pub mod change;
 pub mod codec;
 pub mod keeper;
 pub mod look;

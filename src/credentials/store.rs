@@ -2,4 +2,6 @@
 
 pub mod credential;
 pub mod places;
+pub mod registry;
 pub mod status;
+pub mod worker;

@@ -13,7 +13,7 @@ use crate::credentials::status::statement::Statement;
 use crate::credentials::status::watch::follower_facet;
 use crate::credentials::store::credential::changes::{self as store, Held, StatusEvent};
 use crate::credentials::store::status::Spot;
-use crate::credentials::wire::credential::timestamp;
+use crate::credentials::wire::timestamp;
 use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::Fault;
 use crate::kernel::ids::ParticipantId;

@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use crate::credentials::error::CredentialError;
 use crate::credentials::store::status::{self as store, Spot};
-use crate::credentials::wire::credential::timestamp;
+use crate::credentials::wire::timestamp;
 use crate::kernel::fault::Fault;
 use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::credentials::v1 as pb;

@@ -105,3 +105,25 @@ pub async fn take_reserved(
     .await?;
     Ok(list)
 }
+
+/// Returns whether a credential of the permit's holder has a place.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn is_taken(
+    tx: &mut WriteTx,
+    issuer: IssuerId,
+    (uri, index): (&str, i64),
+) -> Result<bool, DbError> {
+    let is_taken = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM credential c JOIN status_list l ON l.list_id = c.list_id
+                          WHERE l.uri = $1 AND c.issuer_id = $2 AND c.idx = $3) AS "is_taken!""#,
+        uri,
+        issuer.0,
+        index,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    Ok(is_taken)
+}

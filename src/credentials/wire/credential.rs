@@ -9,18 +9,10 @@ use crate::credentials::issuing::draft::{Draft, violation, whole_seconds};
 use crate::credentials::sdjwt::json;
 use crate::credentials::sdjwt::key::PublicKey;
 use crate::credentials::store::credential::{Changed, Common, Kept};
+use crate::credentials::wire::timestamp;
 use crate::kernel::fault::Fault;
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;
-
-/// Returns an instant as the contract has it.
-#[must_use]
-pub fn timestamp(at: OffsetDateTime) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: at.unix_timestamp(),
-        nanos: i32::try_from(at.nanosecond()).unwrap_or_default(),
-    }
-}
 
 /// Reads a draft.
 ///
