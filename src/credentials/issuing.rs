@@ -114,7 +114,8 @@ impl Issuing {
         once(&self.db, permit, key, now, |tx| {
             Box::pin(async move {
                 let record = record(tx, (&common, &issuer), &signed, now).await?;
-                let issued = signed.into_iter().map(|it| wire::issued(&common, it.single.id, it.text));
+                let issued =
+                    signed.into_iter().map(|it| wire::issued(&common, it.single.id, it.text));
                 Ok((pb::IssueCredentialResponse { credentials: issued.collect() }, record))
             })
         })
@@ -285,7 +286,9 @@ pub fn own_issuer<'a>(
     name: &str,
 ) -> Result<&'a Arc<Issuer>, CredentialError> {
     let is_own = |issuer: &&Arc<Issuer>| {
-        issuer.name == name && issuer.participant.is_some() && issuer.participant == permit.participant()
+        issuer.name == name
+            && issuer.participant.is_some()
+            && issuer.participant == permit.participant()
     };
     let found = book.issuer(name).filter(is_own);
     found.ok_or_else(|| CredentialError::IssuerNotFound { name: name.to_owned() })

@@ -119,7 +119,8 @@ impl Statuses {
             let is_own = self.0.book.is_own(place.uri);
             return unavailable(if is_own { Why::NoSuchList } else { Why::NotKnownThen });
         };
-        let found = |status| Finding { status, as_of, fresh_until: None, kept_here: list.kept_here };
+        let found =
+            |status| Finding { status, as_of, fresh_until: None, kept_here: list.kept_here };
         let index = i64::try_from(place.index).unwrap_or(i64::MAX);
         if list.kept_here {
             if list.issuer != place.issuer {

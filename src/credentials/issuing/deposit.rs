@@ -119,9 +119,9 @@ impl Issuing {
         says(credential_type, &disclosed, presented.payload())?;
         let claims = Value::Object(own_claims(&disclosed));
         let subject = credential_type.subject(&claims);
-        issuer
-            .accreditation(&credential_type.name, &subject, issued_at)
-            .map_err(|refusal| crate::credentials::issuing::draft::not_accredited(issuer, refusal))?;
+        issuer.accreditation(&credential_type.name, &subject, issued_at).map_err(|refusal| {
+            crate::credentials::issuing::draft::not_accredited(issuer, refusal)
+        })?;
         let is_own = |place: &StatusReference| self.addresses.is_own(&place.uri);
         Ok(Found {
             issuer: issuer.id,

@@ -81,7 +81,8 @@ impl IssueStreams {
                 return Err(out_of_step("a million are enough for one stream; open another one"));
             }
             let is_new = numbers.insert(request.number);
-            let (issuing, permit, answers) = (self.issuing.clone(), permit.clone(), answers.clone());
+            let (issuing, permit, answers) =
+                (self.issuing.clone(), permit.clone(), answers.clone());
             let work = async move {
                 let number = request.number;
                 let outcome = if is_new {

@@ -73,15 +73,15 @@ impl Changing {
         permit: &Permit,
         key: &RequestKey,
         wish: Wish,
-        answer: impl FnOnce(Change) -> A + Send,
+        answer: impl FnOnce(Change) -> A + Send + 'static,
     ) -> Result<A, Fault>
     where
         A: Message + Default,
     {
-        let now = self.clock.now();
+        let (changing, now) = (self.clone(), self.clock.now());
         once(&self.db, permit, key, now, |tx| {
             Box::pin(async move {
-                let (change, record) = self.carry_out(tx, wish).await?;
+                let (change, record) = changing.carry_out(tx, wish).await?;
                 Ok((answer(change), record))
             })
         })

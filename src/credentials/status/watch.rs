@@ -132,8 +132,7 @@ impl StatusTelling {
         event: &Event,
     ) -> Result<Option<pb::WatchStatusesResponse>, CredentialError> {
         let corrupt = || CredentialError::Corrupt { what: "event of a status" };
-        let mut told =
-            pb::StatusEvent::decode(event.header.clone()).map_err(|_| corrupt())?;
+        let mut told = pb::StatusEvent::decode(event.header.clone()).map_err(|_| corrupt())?;
         let spot = event.body.as_deref().and_then(Spot::decoded).ok_or_else(corrupt)?;
         let mut tx = self.db.read(&self.permit).await?;
         // Who follows it no longer is told no longer.
