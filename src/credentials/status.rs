@@ -7,10 +7,13 @@
 pub mod book;
 pub mod change;
 pub mod codec;
+pub mod elsewhere;
 pub mod keeper;
 pub mod look;
+pub mod publisher;
 pub mod statement;
 pub mod watch;
+pub mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
