@@ -11,4 +11,5 @@ pub mod registry;
 pub mod schema;
 pub mod sdjwt;
 pub mod store;
+pub mod web;
 pub mod wire;
