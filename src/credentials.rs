@@ -13,4 +13,5 @@ pub mod schema;
 pub mod sdjwt;
 pub mod status;
 pub mod store;
+pub mod web;
 pub mod wire;

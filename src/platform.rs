@@ -6,6 +6,7 @@ pub mod checks;
 pub mod config;
 pub mod db;
 pub mod feed;
+pub mod fetch;
 pub mod identity;
 pub mod keys;
 pub mod limits;

@@ -16,7 +16,9 @@ use crate::credentials::grpc::issuers::IssuerGrpc;
 use crate::credentials::registry::Registry as TrustRegistry;
 use crate::credentials::registry::addresses::Addresses;
 use crate::credentials::registry::commands::Office;
+use crate::credentials::registry::discovery::Discovery;
 use crate::credentials::registry::keys::IssuerKeys;
+use crate::credentials::web::{self as credentials, Told};
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
@@ -241,8 +243,10 @@ impl Hub {
         let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
         let connections = listener::accept(parts.listener, acceptor, handshakes, &tasks);
         let served = serve::serve(connections, service, &parts.limits, &tasks);
+        let told =
+            Told { registry: office.registry, addresses: office.addresses, db: parts.db.clone() };
         let public_address = match parts.public {
-            Some(public) => Some(web::serve(public.listener, axum::Router::new(), &tasks)?),
+            Some(public) => Some(web::serve(public.listener, credentials::router(told), &tasks)?),
             None => None,
         };
         if let Some(internal) = &parts.internal {
@@ -291,6 +295,13 @@ impl Hub {
 async fn office(parts: &HubParts, tasks: &Tasks) -> Result<Office, StartError> {
     let registry = TrustRegistry::open(parts.db.clone()).await?;
     drop(tasks.spawn(registry.clone().follow(tasks.stopping())));
+    let discovery = Discovery {
+        registry: registry.clone(),
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        allows_loopback: parts.allows_loopback,
+    };
+    drop(tasks.spawn(discovery.run(tasks.stopping())));
     Ok(Office {
         registry,
         keys: IssuerKeys::new(&parts.keys),
