@@ -1,3 +1,4 @@
 //! The services: parse, do, render.
 
+pub mod credentials;
 pub mod issuers;
