@@ -6,7 +6,7 @@
 
 -- What readers compare: it has moved, or it has not. Both counters are raised in the transaction of the change, which orders them.
 CREATE TABLE credential_epoch (
-    only           boolean PRIMARY KEY DEFAULT true CONSTRAINT credential_epoch_only CHECK (only),
+    is_only        boolean PRIMARY KEY DEFAULT true CONSTRAINT credential_epoch_only CHECK (is_only),
     -- Revision of the registry: issuers, keys, accreditations, status signers, types.
     trust          bigint NOT NULL,
     -- Rises when a status list has a new version.

@@ -5,3 +5,13 @@
 //! three give the same verdict for ever. Whoever looks at a credential names a consent or a law.
 
 pub mod domain;
+
+pub mod error;
+
+pub mod store;
+
+pub mod consent;
+
+pub mod wire;
+
+pub mod grpc;

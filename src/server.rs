@@ -11,10 +11,13 @@ use uuid::Uuid;
 
 use crate::audit::export::Exports;
 use crate::audit::grpc::AuditGrpc;
+use crate::credentials::consent::commands::Audience;
+use crate::credentials::grpc::consents::ConsentGrpc;
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
+use crate::pb::peshub::credentials::v1::consent_service_server::ConsentServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
@@ -188,16 +191,19 @@ impl Hub {
         };
         let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
         let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
+        let consents = consents(&parts, hub, &key, &tasks);
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
         reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
         reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
+        reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(WorkerServiceServer::new(workers))
             .add_service(AuditServiceServer::new(audit))
+            .add_service(ConsentServiceServer::new(consents))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
@@ -313,6 +319,16 @@ fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc
         tasks: tasks.clone(),
     };
     AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
+}
+
+fn consents(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> ConsentGrpc {
+    ConsentGrpc {
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        audience: Audience { hub },
+        pages: page::PageTokens::new(&[b"consent pages", secret].concat()),
+        tasks: tasks.clone(),
+    }
 }
 
 fn postings(

@@ -10,6 +10,7 @@ use tonic::{Request, Status};
 
 use crate::client::error::ClientError;
 use crate::pb::peshub::audit::v1::audit_service_client::AuditServiceClient;
+use crate::pb::peshub::credentials::v1::consent_service_client::ConsentServiceClient;
 use crate::pb::peshub::participants::v1::participant_service_client::ParticipantServiceClient;
 use crate::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
 use crate::pb::peshub::workers::v1::worker_service_client::WorkerServiceClient;
@@ -119,6 +120,12 @@ impl Connection {
     #[must_use]
     pub fn workers(&self) -> WorkerServiceClient<Transport> {
         WorkerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the service of workers' consents.
+    #[must_use]
+    pub fn consents(&self) -> ConsentServiceClient<Transport> {
+        ConsentServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Returns what calls go through, for those that have no generated client.

@@ -1,0 +1,176 @@
+//! What can go wrong with credentials, and how each looks from outside. Nothing here tells anything of a person.
+
+use crate::credentials::domain::ConsentId;
+use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::kernel::fields::Violation;
+use crate::platform::db::DbError;
+use crate::platform::keys::KeyError;
+
+/// A failure of the exchange of credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// The store failed.
+    #[error("the store failed")]
+    Db(#[from] DbError),
+    /// A key cannot be had.
+    #[error("a key cannot be had")]
+    Key(#[from] KeyError),
+    /// The request breaks rules.
+    #[error("the request is not valid")]
+    Invalid(Vec<Violation>),
+    /// No such participant.
+    #[error("no such participant")]
+    ParticipantNotFound {
+        /// Its short name.
+        name: String,
+    },
+    /// No such issuer.
+    #[error("no such issuer")]
+    IssuerNotFound {
+        /// Its name or identifier.
+        name: String,
+    },
+    /// The issuer has no such key.
+    #[error("the issuer has no such key")]
+    IssuerKeyNotFound {
+        /// Its id.
+        key_id: String,
+    },
+    /// The key has ended before.
+    #[error("the key has ended; only a retired one can end again, as compromised")]
+    IssuerKeyEnded {
+        /// Its id.
+        key_id: String,
+    },
+    /// No such accreditation, or another participant gave it.
+    #[error("no such accreditation")]
+    AccreditationNotFound {
+        /// Its id.
+        id: String,
+    },
+    /// No such credential type.
+    #[error("no such credential type")]
+    CredentialTypeNotFound {
+        /// Its name, with the version, or its `vct`.
+        name: String,
+    },
+    /// It is there already.
+    #[error("{what} {name} is there already")]
+    AlreadyExists {
+        /// What it is, for example `issuer`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The caller may do this, but not there.
+    #[error("{why}")]
+    NotGranted {
+        /// Why.
+        why: String,
+    },
+    /// What is stored cannot be read.
+    #[error("what is stored cannot be read: {what}")]
+    Corrupt {
+        /// What.
+        what: &'static str,
+    },
+    /// The participant has no such reference.
+    #[error("no such worker")]
+    WorkerNotFound {
+        /// The reference.
+        reference: String,
+    },
+    /// The worker was erased.
+    #[error("the worker was erased; delete what you hold under this reference")]
+    WorkerErased {
+        /// The reference.
+        reference: String,
+    },
+    /// There is no such consent for the caller.
+    #[error("no such consent")]
+    ConsentNotFound {
+        /// As it was named.
+        id: String,
+    },
+    /// The consent does not hold, or not for this.
+    #[error("{why}")]
+    ConsentNotGiven {
+        /// Which.
+        id: ConsentId,
+        /// Why not.
+        why: &'static str,
+    },
+    /// More was presented than the consent covers, and the caller asked to refuse that.
+    #[error("more is presented than the consent covers: ask the holder for less")]
+    ClaimsBeyondConsent {
+        /// Which.
+        id: ConsentId,
+    },
+    /// There is no such posting for the caller.
+    #[error("no such posting")]
+    PostingNotFound {
+        /// As it was named.
+        name: String,
+    },
+}
+
+impl From<CredentialError> for Fault {
+    fn from(error: CredentialError) -> Self {
+        let message = error.to_string();
+        let not_found = |reason, kind, name: String| {
+            Self::new(Kind::NotFound, reason, message.clone()).about(kind, name)
+        };
+        match error {
+            CredentialError::Db(error) => error.into(),
+            CredentialError::Key(error) => error.into(),
+            CredentialError::Invalid(violations) => Self::fields(violations),
+            CredentialError::ParticipantNotFound { name } => {
+                not_found(Reason::ParticipantNotFound, "participant", name)
+            }
+            CredentialError::IssuerNotFound { name } => {
+                not_found(Reason::IssuerNotFound, "issuer", name)
+            }
+            CredentialError::IssuerKeyNotFound { key_id } => {
+                not_found(Reason::IssuerKeyNotFound, "issuer_key", key_id)
+            }
+            CredentialError::IssuerKeyEnded { key_id } => {
+                Self::new(Kind::FailedPrecondition, Reason::IssuerKeyEnded, message)
+                    .about("issuer_key", key_id)
+            }
+            CredentialError::AccreditationNotFound { id } => {
+                not_found(Reason::AccreditationNotFound, "accreditation", id)
+            }
+            CredentialError::CredentialTypeNotFound { name } => {
+                not_found(Reason::CredentialTypeNotFound, "credential_type", name)
+            }
+            CredentialError::AlreadyExists { what, name } => {
+                Self::new(Kind::AlreadyExists, Reason::AlreadyExists, message).about(what, name)
+            }
+            CredentialError::NotGranted { .. } => {
+                Self::new(Kind::PermissionDenied, Reason::ActionNotGranted, message)
+            }
+            CredentialError::Corrupt { .. } => Self::internal(error),
+            CredentialError::WorkerNotFound { reference } => {
+                not_found(Reason::WorkerNotFound, "worker", reference)
+            }
+            CredentialError::WorkerErased { reference } => {
+                Self::new(Kind::FailedPrecondition, Reason::WorkerErased, message)
+                    .about("worker", reference)
+            }
+            CredentialError::ConsentNotFound { id } => {
+                not_found(Reason::ConsentNotFound, "consent", id)
+            }
+            CredentialError::ConsentNotGiven { id, .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::ConsentNotGiven, message)
+                    .about("consent", id.to_string())
+            }
+            CredentialError::ClaimsBeyondConsent { id } => {
+                Self::new(Kind::FailedPrecondition, Reason::ClaimsBeyondConsent, message)
+                    .about("consent", id.to_string())
+            }
+            CredentialError::PostingNotFound { name } => {
+                not_found(Reason::PostingNotFound, "posting", name)
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The services: parse, do, render.
+
+pub mod consents;

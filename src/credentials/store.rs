@@ -1,0 +1,4 @@
+//! The SQL of credentials.
+
+pub mod consent;
+pub mod worker;
