@@ -1,4 +1,6 @@
 //! The SQL of credentials.
 
 pub mod consent;
+pub mod follow;
+pub mod posting;
 pub mod worker;

@@ -1,6 +1,8 @@
 //! Contract ⇄ credentials.
 
 pub mod consent;
+pub mod verdict;
+pub mod verification;
 
 use prost_types::Timestamp;
 use time::OffsetDateTime;
