@@ -8,9 +8,13 @@ pub mod domain;
 
 pub mod error;
 
+pub mod sdjwt;
+
 pub mod store;
 
 pub mod consent;
+
+pub mod verify;
 
 pub mod wire;
 

@@ -314,6 +314,8 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel", "pb", "platform", "audit::export", "audit::queries", "audit::wire", "tonic"],
         "reads of one statement have no queries of their own",
     ),
+    ("credentials::sdjwt", &["credentials::domain"], "the format: bytes, keys and an instant"),
+    ("credentials::sdjwt::chain", &["credentials::sdjwt", "rustls"], "certificates are verified"),
     (
         "server",
         &["kernel", "pb", "platform", "participants", "postings", "workers", "audit", "tonic"],
@@ -508,7 +510,7 @@ fn every_room_sees_only_what_its_line_says() {
 
 #[test]
 fn an_exchange_never_sees_another() {
-    let exchanges = ["participants", "postings", "workers", "audit"];
+    let exchanges = ["participants", "postings", "workers", "audit", "credentials"];
     for source in sources() {
         for own in exchanges.iter().filter(|own| is_within(&source.module, own)) {
             for other in exchanges.iter().filter(|other| *other != own) {

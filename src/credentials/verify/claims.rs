@@ -114,23 +114,24 @@ fn reaches_below(path: &ClaimPath, other: &ClaimPath) -> bool {
 #[must_use]
 pub fn missing<'a>(claims: &Map<String, Value>, required: &'a [ClaimPath]) -> Option<&'a ClaimPath> {
     required.iter().find(|path| match path.segments().split_first() {
-        Some((Segment::Name(name), below)) => {
-            claims.get(name).is_none_or(|value| !is_there(value, below))
+        Some((Segment::Every, _)) | None => true,
+        Some((named, below)) => {
+            claims.get(&named.to_string()).is_none_or(|value| !is_there(value, below))
         }
-        _ => true,
     })
 }
 
 fn is_there(value: &Value, path: &[Segment]) -> bool {
     match path.split_first() {
         None => !value.is_null(),
-        Some((Segment::Name(name), below)) => value.get(name).is_some_and(|it| is_there(it, below)),
-        Some((Segment::Element(index), below)) => {
-            value.get(index).is_some_and(|it| is_there(it, below))
-        }
         Some((Segment::Every, below)) => value
             .as_array()
             .is_some_and(|items| !items.is_empty() && items.iter().all(|it| is_there(it, below))),
+        Some((Segment::Element(index), below)) => {
+            let element = value.get(index).or_else(|| value.get(index.to_string()));
+            element.is_some_and(|it| is_there(it, below))
+        }
+        Some((Segment::Name(name), below)) => value.get(name).is_some_and(|it| is_there(it, below)),
     }
 }
 
