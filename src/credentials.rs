@@ -5,17 +5,12 @@
 //! three give the same verdict for ever. Whoever looks at a credential names a consent or a law.
 
 pub mod domain;
-
 pub mod error;
-
 pub mod sdjwt;
-
-pub mod store;
-
+pub mod issuing;
+pub mod status;
 pub mod consent;
-
 pub mod verify;
-
+pub mod store;
 pub mod wire;
-
 pub mod grpc;

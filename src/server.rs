@@ -31,6 +31,7 @@ use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
+use crate::platform::feed::reader::Feed;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Identities, IdentityLayer};
@@ -343,8 +344,13 @@ fn postings(
     let committer = Committer::new(db.clone(), Arc::clone(clock), receipts, parts.limits.clone());
     let streams =
         SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
-    let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());
-    let watches = Watches::new(db.clone(), Arc::clone(clock), cursor_key, tail, watch_tasks);
+    let watches = Watches::new(Feed {
+        db: db.clone(),
+        clock: Arc::clone(clock),
+        key: cursor_key,
+        tail: Arc::clone(tail),
+        tasks: tasks.clone(),
+    });
     let pages = PageTokens::new(&[b"pages", secret].concat());
     PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
 }

@@ -3,4 +3,5 @@
 pub mod consent;
 pub mod follow;
 pub mod posting;
+pub mod status;
 pub mod worker;

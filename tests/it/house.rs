@@ -100,7 +100,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "reads of one statement have no queries of their own",
     ),
     ("postings::domain", &["kernel"], ""),
-    ("postings::error", &["kernel", "platform::db", "postings::domain"], ""),
+    (
+        "postings::error",
+        &["kernel", "platform::db", "platform::feed", "postings::domain"],
+        "",
+    ),
     (
         "postings::facets",
         &["kernel", "codes", "platform::permit", "postings::domain"],

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::credentials::consent::purpose::seems_to_tell;
 use crate::credentials::consent::{Consent, Evidence, EvidenceKind, State, TERM_MAX, Terms};
 use crate::credentials::domain::{ClaimPath, ConsentId};
-use crate::credentials::wire::{broken, claim_path, instant, timestamp};
+use crate::credentials::wire::parts::{broken, claim_path, instant, timestamp};
 use crate::kernel::fault::Fault;
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;

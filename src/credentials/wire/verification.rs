@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::credentials::domain::ClaimPath;
 use crate::credentials::verify::policy::{Grounds, Policy, Right};
 use crate::credentials::wire::consent::{consent_id, words};
-use crate::credentials::wire::{broken, instant};
+use crate::credentials::wire::parts::{broken, instant};
 use crate::kernel::fault::Fault;
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;

@@ -1,0 +1,3 @@
+//! Issuing credentials.
+
+pub mod permutation;
