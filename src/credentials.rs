@@ -7,6 +7,8 @@
 pub mod domain;
 pub mod error;
 pub mod sdjwt;
+pub mod registry;
+pub mod schema;
 pub mod issuing;
 pub mod status;
 pub mod consent;

@@ -106,6 +106,18 @@ pub enum CredentialError {
         /// Which.
         id: ConsentId,
     },
+    /// A message does not fit where the stream stands.
+    #[error("out of step: {expected}")]
+    OutOfStep {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A message is larger than is taken.
+    #[error("a message is larger than is taken; send fewer presentations at once")]
+    BatchTooLarge,
+    /// The hub stops.
+    #[error("the hub is shutting down; open the stream again")]
+    ShuttingDown,
     /// There is no such posting for the caller.
     #[error("no such posting")]
     PostingNotFound {
@@ -167,6 +179,16 @@ impl From<CredentialError> for Fault {
             CredentialError::ClaimsBeyondConsent { id } => {
                 Self::new(Kind::FailedPrecondition, Reason::ClaimsBeyondConsent, message)
                     .about("consent", id.to_string())
+            }
+            CredentialError::OutOfStep { .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::StreamOutOfStep, message)
+            }
+            CredentialError::BatchTooLarge => {
+                Self::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message)
+            }
+            CredentialError::ShuttingDown => {
+                Self::new(Kind::Unavailable, Reason::ShuttingDown, message)
+                    .retry_after(std::time::Duration::from_millis(500))
             }
             CredentialError::PostingNotFound { name } => {
                 not_found(Reason::PostingNotFound, "posting", name)

@@ -1,3 +1,4 @@
 //! The services: parse, do, render.
 
 pub mod consents;
+pub mod verification;

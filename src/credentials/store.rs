@@ -3,5 +3,6 @@
 pub mod consent;
 pub mod follow;
 pub mod posting;
+pub mod registry;
 pub mod status;
 pub mod worker;

@@ -295,6 +295,8 @@ pub async fn give_out(
 /// A nonce that was given out.
 #[derive(Clone, Debug)]
 pub struct GivenOut {
+    /// Its SHA-256.
+    pub nonce_sha256: Vec<u8>,
     /// For which consent.
     pub consent_id: Uuid,
     /// Until when it is good.
@@ -303,36 +305,47 @@ pub struct GivenOut {
     pub used_at: Option<OffsetDateTime>,
 }
 
-/// Returns a nonce that was given to the permit's holder, as it stood before; marks it used if it was not. Who comes second with the same
-/// nonce waits, and finds it used.
+/// Returns those of some nonces that were given to the permit's holder. Who comes second with the same waits until the transaction ends.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn use_nonce(
+pub async fn hold_nonces(
     tx: &mut WriteTx,
-    nonce_sha256: [u8; 32],
-    now: OffsetDateTime,
-) -> Result<Option<GivenOut>, DbError> {
+    nonces_sha256: &[Vec<u8>],
+) -> Result<Vec<GivenOut>, DbError> {
     let holder = holder(tx.permit());
-    let row = sqlx::query_as!(
+    let rows = sqlx::query_as!(
         GivenOut,
-        "SELECT consent_id, expires_at, used_at FROM presentation_request
-         WHERE nonce_sha256 = $1 AND participant_id = $2 FOR UPDATE",
-        nonce_sha256.as_slice(),
+        "SELECT nonce_sha256, consent_id, expires_at, used_at FROM presentation_request
+         WHERE nonce_sha256 = ANY ($1) AND participant_id = $2 ORDER BY nonce_sha256 FOR UPDATE",
+        nonces_sha256,
         holder,
     )
-    .fetch_optional(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    if row.as_ref().is_some_and(|row| row.used_at.is_none()) {
-        sqlx::query!(
-            "UPDATE presentation_request SET used_at = $3 WHERE nonce_sha256 = $1 AND participant_id = $2",
-            nonce_sha256.as_slice(),
-            holder,
-            now,
-        )
-        .execute(tx.connection())
-        .await?;
-    }
-    Ok(row)
+    Ok(rows)
+}
+
+/// Notes that nonces are used.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn spend_nonces(
+    tx: &mut WriteTx,
+    nonces_sha256: &[Vec<u8>],
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    let holder = holder(tx.permit());
+    sqlx::query!(
+        "UPDATE presentation_request SET used_at = $3
+         WHERE nonce_sha256 = ANY ($1) AND participant_id = $2 AND used_at IS NULL",
+        nonces_sha256,
+        holder,
+        now,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }

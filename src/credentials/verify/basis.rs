@@ -116,15 +116,14 @@ impl Seals {
     fn mac(&self, about: About<'_>, rested: &Rested, facts: &[u8]) -> [u8; 32] {
         let sha256 = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes);
         let verified_at = unix_microseconds(rested.verified_at).unwrap_or(ABSENT);
-        let message = [
-            about.participant.0.to_be_bytes().as_slice(),
-            sha256(about.presentation.as_bytes()).as_ref(),
-            sha256(about.policy).as_ref(),
-            &verified_at.to_be_bytes(),
-            &rested.trust_revision.to_be_bytes(),
-            facts,
-        ];
-        sealing::mac(&self.basis, b"1", &message.concat())
+        // Every part has a length of its own.
+        let mut message = about.participant.0.to_be_bytes().to_vec();
+        message.extend_from_slice(sha256(about.presentation.as_bytes()).as_ref());
+        message.extend_from_slice(sha256(about.policy).as_ref());
+        message.extend_from_slice(&verified_at.to_be_bytes());
+        message.extend_from_slice(&rested.trust_revision.to_be_bytes());
+        message.extend_from_slice(facts);
+        sealing::mac(&self.basis, b"1", &message)
     }
 }
 
@@ -154,13 +153,11 @@ fn facts(rested: &Rested) -> [u8; FACTS_BYTES] {
         Nonce::Over => 2,
         Nonce::Used => 3,
     };
-    let parts = [
-        [nonce, kind].as_slice(),
-        &as_of.to_be_bytes(),
-        &fresh_until.to_be_bytes(),
-        &[u8::from(kept_here)],
-    ];
-    parts.concat().try_into().unwrap_or([0; FACTS_BYTES])
+    let mut facts = vec![nonce, kind];
+    facts.extend_from_slice(&as_of.to_be_bytes());
+    facts.extend_from_slice(&fresh_until.to_be_bytes());
+    facts.push(u8::from(kept_here));
+    facts.try_into().unwrap_or([0; FACTS_BYTES])
 }
 
 fn read(facts: &[u8]) -> Option<(Nonce, Option<Look>)> {

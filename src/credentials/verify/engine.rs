@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -40,7 +41,7 @@ pub struct Exam<'a> {
     /// Which signatures were verified before.
     pub verified: &'a Verified,
     /// Looks a status up.
-    pub look_up: &'a (dyn Fn(&Place<'_>) -> Look + Sync),
+    pub look_up: &'a dyn Fn(&Place<'_>) -> Look,
 }
 
 /// What the hub knows of one presentation besides.
@@ -68,12 +69,7 @@ pub enum Nonce {
     Used,
 }
 
-/// Who issued a presentation, and which key shows it.
-struct Signer<'a> {
-    issuer: &'a Arc<Issuer>,
-    key: SignerKey<'a>,
-}
-
+/// The key that shows who issued a presentation.
 enum SignerKey<'a> {
     /// A key that the registry has.
     Own(&'a IssuerKey, &'a PublicKey),
@@ -83,6 +79,9 @@ enum SignerKey<'a> {
 
 /// A check that does not hold, and why.
 type Failure = (&'static Rule, &'static str);
+
+/// What is told of a consent that somebody else has signed.
+pub const ANOTHER_HOLDER: &str = "the consent was signed by another holder";
 
 /// A check of a group has failed; the verdict says which. What comes after it is not checked.
 struct Stop;
@@ -124,7 +123,7 @@ impl<'a> Examination<'a> {
         self.verdict.times = self.format(presented.times())?;
         self.verdict.ledger.pass_group("format");
         let issuer = self.signature(&presented)?;
-        let disclosed = self.format(presented.disclose())?;
+        let mut disclosed = self.format(presented.disclose())?;
         self.verdict.ledger.pass_group("disclosures");
         self.verdict.times = disclosed.times;
         self.verdict.holder_key = match &disclosed.confirmation {
@@ -133,7 +132,7 @@ impl<'a> Examination<'a> {
         };
         self.binding(&presented, &disclosed)?;
         let kind = self.kind()?;
-        self.scope(issuer, kind, &disclosed)?;
+        self.scope(issuer, kind, &mut disclosed)?;
         self.time();
         self.status(issuer, &disclosed);
         self.tell(kind, disclosed);
@@ -314,11 +313,15 @@ impl<'a> Examination<'a> {
         &mut self,
         issuer: &Issuer,
         kind: &CredentialType,
-        disclosed: &Disclosed,
+        disclosed: &mut Disclosed,
     ) -> Result<(), Stop> {
         let rules =
             [&rule::SCOPE_TYPE, &rule::SCOPE_PERIOD, &rule::SCOPE_OCCUPATION, &rule::SCOPE_DIVISION];
-        let subject = kind.subject(&disclosed.claims);
+        let claims = Value::Object(std::mem::take(&mut disclosed.claims));
+        let subject = kind.subject(&claims);
+        if let Value::Object(claims) = claims {
+            disclosed.claims = claims;
+        }
         let Err(refusal) = issuer.accreditation(&kind.name, &subject, self.issued_at()) else {
             self.pass(&rules);
             return Ok(());
@@ -374,7 +377,7 @@ impl<'a> Examination<'a> {
         let place = Place { issuer: issuer.id, signer, uri, index };
         let look = (self.exam.look_up)(&place);
         self.verdict.status =
-            Some(StatusSeen { issuer: issuer.id, uri: uri.to_owned(), index, look });
+            Some(StatusSeen { issuer: issuer.id, signer, uri: uri.to_owned(), index, look });
         let finding = match look {
             Look::Known(finding) => finding,
             Look::OutOfRange => {
@@ -439,15 +442,20 @@ impl<'a> Examination<'a> {
         if !consent.terms.type_names.contains(type_name) {
             return Err(Beyond::NotGiven("the consent is for other types of credentials"));
         }
+        let is_same_worker = consent.worker.is_some() && consent.worker == self.facts.worker;
         let by_signature = consent.evidence.kind == EvidenceKind::HolderSignature;
-        if by_signature && !self.has_signed_terms {
-            let why = match consent.holder_key {
-                None => "the consent waits for the holder's signature",
-                Some(_) => "the consent was signed by another holder",
-            };
-            if consent.holder_key.is_none() || consent.holder_key != self.verdict.holder_key {
-                return Err(Beyond::NotGiven(why));
+        match consent.holder_key {
+            None if by_signature && !self.has_signed_terms => {
+                return Err(Beyond::NotGiven("the consent waits for the holder's signature"));
             }
+            // A worker may have credentials that are bound to several keys; each of them must sign.
+            Some(key)
+                if self.verdict.holder_key != Some(key)
+                    && !(is_same_worker && self.has_signed_terms) =>
+            {
+                return Err(Beyond::NotGiven(ANOTHER_HOLDER));
+            }
+            None | Some(_) => {}
         }
         if let (Some(consenting), Some(worker)) = (consent.worker, self.facts.worker)
             && consenting != worker

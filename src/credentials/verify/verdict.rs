@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::credentials::domain::{ClaimPath, Outcome, Status};
 use crate::credentials::sdjwt::claims::Times;
-use crate::credentials::status::look::Look;
+use crate::credentials::status::look::{Look, Place};
 use crate::credentials::verify::check::Ledger;
 use crate::kernel::ids::IssuerId;
 
@@ -119,12 +119,22 @@ pub const fn tells(outcome: Outcome) -> bool {
 pub struct StatusSeen {
     /// Issuer of the credential.
     pub issuer: IssuerId,
+    /// Whose keys may sign the list.
+    pub signer: Option<IssuerId>,
     /// Which list.
     pub uri: String,
     /// Which entry.
     pub index: u64,
     /// What was found.
     pub look: Look,
+}
+
+impl StatusSeen {
+    /// Returns where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        Place { issuer: self.issuer, signer: self.signer, uri: &self.uri, index: self.index }
+    }
 }
 
 /// Why a presentation is not looked at, although it can be read: the grounds do not cover it.

@@ -1,11 +1,13 @@
 //! Contract → how and by what right a presentation is verified.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message as _;
 use time::OffsetDateTime;
 
 use crate::credentials::domain::ClaimPath;
-use crate::credentials::verify::policy::{Grounds, Policy, Right};
+use crate::credentials::verify::policy::{Asked, Grounds, Policy, Right};
 use crate::credentials::wire::consent::{consent_id, words};
 use crate::credentials::wire::parts::{broken, instant};
 use crate::kernel::fault::Fault;
@@ -13,7 +15,7 @@ use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;
 
 /// How old a holder's proof may be when the caller does not say, in seconds.
-const BINDING_AGE_S: u64 = 300;
+const BINDING_AGE_S: i64 = 300;
 
 /// Reads how something is verified, and by what right.
 ///
@@ -21,13 +23,15 @@ const BINDING_AGE_S: u64 = 300;
 ///
 /// Every broken rule.
 pub fn asked(
-    policy: Option<&pb::VerificationPolicy>,
-    grounds: Option<&pb::Grounds>,
+    policy: Option<pb::VerificationPolicy>,
+    grounds: Option<pb::Grounds>,
     now: OffsetDateTime,
-) -> Result<(Policy, Grounds), Fault> {
+) -> Result<Asked, Fault> {
     let mut wrong = Vec::new();
-    let grounds = self::grounds(grounds.cloned().unwrap_or_default(), &mut wrong);
-    let policy = self::policy(policy.cloned().unwrap_or_default(), now, &mut wrong);
+    let grounds = self::grounds(grounds.unwrap_or_default(), &mut wrong);
+    let policy = policy.unwrap_or_default();
+    let policy_encoded = policy.encode_to_vec();
+    let policy = self::policy(policy, now, &mut wrong);
     let by_law = grounds.as_ref().is_some_and(|it| matches!(it.right, Right::Law(_)));
     if grounds.is_some() {
         if policy.as_of.is_some() && !by_law {
@@ -40,7 +44,9 @@ pub fn asked(
         }
     }
     match grounds {
-        Some(grounds) if wrong.is_empty() => Ok((policy, grounds)),
+        Some(grounds) if wrong.is_empty() => {
+            Ok(Asked { policy: Arc::new(policy), policy_encoded, grounds })
+        }
         _ => Err(Fault::fields(wrong)),
     }
 }
@@ -92,16 +98,16 @@ fn policy(
         wrong.push(broken("policy.follow", Rule::BadFormat, expected));
     }
     let seconds = |given: i32| u64::try_from(given).unwrap_or_default();
-    let binding_age = match seconds(message.binding_age_seconds_max) {
+    let binding_age = match message.binding_age_seconds_max {
         0 => BINDING_AGE_S,
-        seconds => seconds,
+        seconds => i64::from(seconds),
     };
     let required = message.required_claims.iter().filter_map(|it| ClaimPath::parse(&it.segments));
     Policy {
         require_binding: message.require_binding,
         audience: message.audience,
         nonce: message.nonce,
-        binding_age_max: Duration::from_secs(binding_age),
+        binding_age_max: time::Duration::seconds(binding_age),
         status_age_max: match seconds(message.status_age_seconds_max) {
             0 => None,
             seconds => Some(Duration::from_secs(seconds)),
