@@ -26,3 +26,4 @@ pub mod telemetry;
 pub mod tls;
 pub mod trust;
 pub mod upkeep;
+pub mod web;

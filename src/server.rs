@@ -13,11 +13,18 @@ use crate::audit::export::Exports;
 use crate::audit::grpc::AuditGrpc;
 use crate::credentials::consent::commands::Audience;
 use crate::credentials::grpc::consents::ConsentGrpc;
+use crate::credentials::error::CredentialError;
+use crate::credentials::grpc::issuers::IssuerGrpc;
+use crate::credentials::registry::Registry as TrustRegistry;
+use crate::credentials::registry::addresses::Addresses;
+use crate::credentials::registry::commands::Office;
+use crate::credentials::registry::keys::IssuerKeys;
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
 use crate::pb::peshub::credentials::v1::consent_service_server::ConsentServiceServer;
+use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
@@ -47,7 +54,8 @@ use crate::platform::tasks::Tasks;
 use crate::platform::tls::{Tls, TlsError};
 use crate::platform::trust::keys;
 use crate::platform::upkeep::Upkeep;
-use crate::platform::{checks, listener, page, serve};
+use crate::platform::web::Public;
+use crate::platform::{checks, listener, page, serve, web};
 use crate::postings::domain::BYTES_PER_BATCH_MAX;
 use crate::postings::grpc::PostingGrpc;
 use crate::postings::page::PageTokens;
@@ -92,6 +100,10 @@ pub struct HubParts {
     pub limits: LimitOptions,
     /// Whether the contract can be asked for over reflection.
     pub reflection: bool,
+    /// The public HTTP listener, if there is to be one.
+    pub public: Option<Public>,
+    /// Whether issuers elsewhere may be on this machine, without TLS: for development, and nothing else.
+    pub allows_loopback: bool,
 }
 
 /// Why a hub does not start.
@@ -135,6 +147,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The trust registry cannot be read.
+    #[error("the trust registry cannot be read")]
+    Registry(#[from] CredentialError),
     /// A listener fails.
     #[error("a listener failed")]
     Listener(#[from] std::io::Error),
@@ -148,6 +163,8 @@ pub enum StartError {
 pub struct Hub {
     /// Address of the gRPC listener.
     pub address: SocketAddr,
+    /// Address of the public HTTP listener, if there is one.
+    pub public_address: Option<SocketAddr>,
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
@@ -193,6 +210,14 @@ impl Hub {
         let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
         let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
         let consents = consents(&parts, hub, &key, &tasks);
+        let office = office(&parts, &tasks).await?;
+        let issuers = IssuerGrpc {
+            office: office.clone(),
+            db: parts.db.clone(),
+            clock: Arc::clone(&parts.clock),
+            pages: page::PageTokens::new(&[b"registry pages", key.as_slice()].concat()),
+            tasks: tasks.clone(),
+        };
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
@@ -200,11 +225,13 @@ impl Hub {
         reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
         reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
+        reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(WorkerServiceServer::new(workers))
             .add_service(AuditServiceServer::new(audit))
             .add_service(ConsentServiceServer::new(consents))
+            .add_service(IssuerServiceServer::new(issuers))
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
@@ -219,11 +246,16 @@ impl Hub {
         let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
         let connections = listener::accept(parts.listener, acceptor, handshakes, &tasks);
         let served = serve::serve(connections, service, &parts.limits, &tasks);
+        let public_address = match parts.public {
+            Some(public) => Some(web::serve(public.listener, axum::Router::new(), &tasks)?),
+            None => None,
+        };
         if let Some(internal) = &parts.internal {
             internal.set_serving(true);
         }
         Ok(Self {
             address,
+            public_address,
             tasks,
             internal: parts.internal,
             db: parts.db,
@@ -258,6 +290,18 @@ impl Hub {
             internal.stop().await;
         }
     }
+}
+
+/// Returns what the trust registry is read and changed with, and keeps it up to date in the background.
+async fn office(parts: &HubParts, tasks: &Tasks) -> Result<Office, StartError> {
+    let registry = TrustRegistry::open(parts.db.clone()).await?;
+    drop(tasks.spawn(registry.clone().follow(tasks.stopping())));
+    Ok(Office {
+        registry,
+        keys: IssuerKeys::new(&parts.keys),
+        addresses: Addresses::new(parts.public.as_ref().map(|public| public.url.as_str())),
+        allows_loopback: parts.allows_loopback,
+    })
 }
 
 /// Returns what finds out who calls, and keeps it and what it believes up to date in the background.

@@ -26,6 +26,8 @@ pub(super) async fn run(args: DevArgs) -> Outcome {
         database_url: args.hub.database.database_url.clone(),
         listen: args.hub.listen,
         internal_listen: Some(args.hub.internal_listen),
+        public_listen: args.hub.public.public_listen,
+        public_url: args.hub.public.public_url.clone(),
         database_connections: args.hub.database_connections,
         feed_days: args.hub.feed_days,
         limits: args.hub.limits.clone(),

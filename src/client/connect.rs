@@ -11,6 +11,7 @@ use tonic::{Request, Status};
 use crate::client::error::ClientError;
 use crate::pb::peshub::audit::v1::audit_service_client::AuditServiceClient;
 use crate::pb::peshub::credentials::v1::consent_service_client::ConsentServiceClient;
+use crate::pb::peshub::credentials::v1::issuer_service_client::IssuerServiceClient;
 use crate::pb::peshub::participants::v1::participant_service_client::ParticipantServiceClient;
 use crate::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
 use crate::pb::peshub::workers::v1::worker_service_client::WorkerServiceClient;
@@ -114,6 +115,12 @@ impl Connection {
     #[must_use]
     pub fn audit(&self) -> AuditServiceClient<Transport> {
         AuditServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the trust registry.
+    #[must_use]
+    pub fn issuers(&self) -> IssuerServiceClient<Transport> {
+        IssuerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Returns a client of the register of workers.

@@ -1,4 +1,5 @@
 //! The services: parse, do, render.
 
 pub mod consents;
+pub mod issuers;
 pub mod verification;

@@ -6,6 +6,7 @@ pub mod parts;
 pub mod registry;
 pub mod verdict;
 pub mod verification;
+
 use time::OffsetDateTime;
 
 use crate::kernel::fields::{self, Rule, Violation};

@@ -6,6 +6,7 @@
 
 pub(crate) mod author;
 pub(crate) mod cluster;
+pub(crate) mod credentials;
 pub(crate) mod hostile;
 pub(crate) mod plain;
 pub(crate) mod postings;
@@ -29,6 +30,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// Longest wait for anything that must come.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// What public addresses begin with, of every hub: an ingress that is not there would lead from it to [`TestHub::public`].
+pub(crate) const PUBLIC_URL: &str = "https://hub.example";
 
 pub(crate) type Postings = PostingServiceClient<peshub::client::connect::Transport>;
 
@@ -115,6 +119,7 @@ impl World {
     ) -> TestHub {
         let mut options = DevOptions::new(data_dir.to_owned(), &Surroundings::default());
         options.internal_listen = None;
+        options.public_url = Some(PUBLIC_URL.to_owned());
         options.trust_dir = trust_dir.map(Path::to_owned);
         options.database_connections = 10;
         options.limits = limits;
@@ -122,7 +127,8 @@ impl World {
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");
-        let handle = TestHub { address: hub.hub.address, ca: Arc::clone(&self.ca) };
+        let public = hub.hub.public_address.expect("a public listener");
+        let handle = TestHub { address: hub.hub.address, public, ca: Arc::clone(&self.ca) };
         self.hubs.lock().unwrap().push(hub);
         handle
     }
@@ -148,10 +154,12 @@ impl World {
 }
 
 /// A hub that runs: where it is, and how to reach it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct TestHub {
     /// Its gRPC listener.
     pub(crate) address: SocketAddr,
+    /// Its public HTTP listener.
+    pub(crate) public: SocketAddr,
     pub(crate) ca: Arc<DevelopmentCa>,
 }
 

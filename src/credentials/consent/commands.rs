@@ -172,7 +172,7 @@ pub async fn request(
                 nonce,
                 audience: audience.of(&consent.terms.recipient),
                 terms_json,
-                expires_at: Some(crate::credentials::wire::parts::timestamp(expires_at)),
+                expires_at: Some(crate::credentials::wire::timestamp(expires_at)),
             };
             let record = Record::new(now, subject(id), "presentation.requested");
             Ok((answer, record))

@@ -6,7 +6,8 @@ use crate::credentials::domain::{Outcome, Status};
 use crate::credentials::status::look::Look;
 use crate::credentials::verify::check::Result as Checked;
 use crate::credentials::verify::verdict::Verdict;
-use crate::credentials::wire::parts::{claim_path, timestamp};
+use crate::credentials::wire::parts::claim_path;
+use crate::credentials::wire::timestamp;
 use crate::pb::peshub::credentials::v1 as pb;
 
 /// What a verdict rests on, besides what is presented.

@@ -1,0 +1,3 @@
+//! Credentials: the trust registry, issuing, verification, status, consent.
+
+mod registry;
