@@ -11,8 +11,14 @@ use uuid::Uuid;
 
 use crate::audit::export::Exports;
 use crate::audit::grpc::AuditGrpc;
-use crate::credentials::consent::commands::Audience;
+use crate::credentials::consent::commands::{Audience, Desk};
 use crate::credentials::grpc::consents::ConsentGrpc;
+use crate::credentials::grpc::verification::VerificationGrpc;
+use crate::credentials::status::Statuses;
+use crate::credentials::status::watch::StatusWatches;
+use crate::credentials::verify::basis::Seals;
+use crate::credentials::verify::commands::Verifier;
+use crate::credentials::verify::stream::VerifyStreams;
 use crate::credentials::error::CredentialError;
 use crate::credentials::grpc::issuers::IssuerGrpc;
 use crate::credentials::registry::Registry as TrustRegistry;
@@ -25,6 +31,7 @@ use crate::pb;
 use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
 use crate::pb::peshub::credentials::v1::consent_service_server::ConsentServiceServer;
 use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
+use crate::pb::peshub::credentials::v1::verification_service_server::VerificationServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
@@ -199,7 +206,7 @@ impl Hub {
 
         let address = parts.listener.local_addr()?;
         replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
-        let postings = postings(&parts, hub, (&key, cursor_key), &tail, &tasks);
+        let postings = postings(&parts, hub, (&key, cursor_key.clone()), &tail, &tasks);
         let audit = audit(&parts, hub, &key, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
@@ -209,8 +216,18 @@ impl Hub {
         };
         let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
         let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
-        let consents = consents(&parts, hub, &key, &tasks);
         let office = office(&parts, &tasks).await?;
+        let statuses = Statuses::new(parts.db.clone(), Arc::clone(&parts.clock), "");
+        let verifier = verifier(&parts, hub, &key, (&office.registry, statuses));
+        let feed = Feed {
+            db: parts.db.clone(),
+            clock: Arc::clone(&parts.clock),
+            key: cursor_key.clone(),
+            tail: Arc::clone(&tail),
+            tasks: tasks.clone(),
+        };
+        let consents = consents(&parts, &key, &verifier, &tasks);
+        let verification = verification(&parts, verifier, StatusWatches::new(feed), &tasks);
         let issuers = IssuerGrpc {
             office: office.clone(),
             db: parts.db.clone(),
@@ -226,12 +243,17 @@ impl Hub {
         reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
         reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
+        reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(WorkerServiceServer::new(workers))
             .add_service(AuditServiceServer::new(audit))
             .add_service(ConsentServiceServer::new(consents))
             .add_service(IssuerServiceServer::new(issuers))
+            .add_service(
+                VerificationServiceServer::new(verification)
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX),
+            )
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
@@ -366,14 +388,44 @@ fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc
     AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
 }
 
-fn consents(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> ConsentGrpc {
-    ConsentGrpc {
+/// Returns what verifies presentations.
+fn verifier(
+    parts: &HubParts,
+    hub: Uuid,
+    secret: &[u8],
+    (registry, statuses): (&TrustRegistry, Statuses),
+) -> Verifier {
+    Verifier {
         db: parts.db.clone(),
-        clock: Arc::clone(&parts.clock),
+        registry: registry.clone(),
+        statuses,
+        seals: Seals::new(secret),
         audience: Audience { hub },
+        verified: Arc::default(),
+    }
+}
+
+fn consents(parts: &HubParts, secret: &[u8], verifier: &Verifier, tasks: &Tasks) -> ConsentGrpc {
+    ConsentGrpc {
+        desk: Desk {
+            db: parts.db.clone(),
+            registry: verifier.registry.clone(),
+            audience: verifier.audience.clone(),
+        },
+        clock: Arc::clone(&parts.clock),
         pages: page::PageTokens::new(&[b"consent pages", secret].concat()),
         tasks: tasks.clone(),
     }
+}
+
+fn verification(
+    parts: &HubParts,
+    verifier: Verifier,
+    watches: StatusWatches,
+    tasks: &Tasks,
+) -> VerificationGrpc {
+    let (clock, tasks) = (Arc::clone(&parts.clock), tasks.clone());
+    VerificationGrpc { streams: VerifyStreams { verifier, clock, tasks }, watches }
 }
 
 fn postings(

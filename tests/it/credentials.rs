@@ -1,3 +1,4 @@
 //! Credentials: the trust registry, issuing, verification, status, consent.
 
 mod registry;
+mod verification;

@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use crate::credentials::consent::{self, Consent, Evidence, EvidenceKind, State, Terms};
 use crate::credentials::domain::ConsentId;
 use crate::credentials::error::CredentialError;
+use crate::credentials::registry::Registry;
 use crate::credentials::store::consent::{self as store, Row};
 use crate::credentials::store::worker;
 use crate::credentials::wire::consent::{self as wire, Draft};
@@ -135,13 +136,24 @@ impl Audience {
     }
 }
 
+/// What consents are asked on.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// The database.
+    pub db: Db,
+    /// Which types there are.
+    pub registry: Registry,
+    /// Whom proofs are made for.
+    pub audience: Audience,
+}
+
 /// Gives out a nonce that binds the terms of a consent.
 ///
 /// # Errors
 ///
-/// `CONSENT_NOT_FOUND`, `CONSENT_NOT_GIVEN`, `REQUEST_ID_REUSED`, or the database fails.
+/// `CONSENT_NOT_FOUND`, `CONSENT_NOT_GIVEN`, `CREDENTIAL_TYPE_NOT_FOUND`, `REQUEST_ID_REUSED`, or the database fails.
 pub async fn request(
-    (db, audience): (&Db, &Audience),
+    desk: &Desk,
     permit: &Permit,
     key: &RequestKey,
     (id, lasts): (ConsentId, Duration),
@@ -149,8 +161,8 @@ pub async fn request(
 ) -> Result<pb::RequestPresentationResponse, Fault> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Randomness)?;
-    let audience = audience.clone();
-    once(db, permit, key, now, |tx| {
+    let (audience, book) = (desk.audience.clone(), desk.registry.present());
+    once(&desk.db, permit, key, now, |tx| {
         Box::pin(async move {
             let row = store::hold_received(tx, id).await?;
             let row = row.ok_or_else(|| CredentialError::ConsentNotFound { id: id.to_string() })?;
@@ -162,6 +174,11 @@ pub async fn request(
             };
             if let Some(why) = why {
                 return Err(CredentialError::ConsentNotGiven { id, why }.into());
+            }
+            let is_unknown = |it: &&String| book.type_version(it, 0).is_none();
+            if let Some(name) = consent.terms.type_names.iter().find(is_unknown) {
+                let name = name.clone();
+                return Err(CredentialError::CredentialTypeNotFound { name }.into());
             }
             let terms_json = consent.terms.text(id);
             let nonce = consent::nonce(random, &terms_json);

@@ -4,7 +4,7 @@ use time::Duration;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::credentials::consent::commands::{self, Audience};
+use crate::credentials::consent::commands::{self, Desk};
 use crate::credentials::consent::queries::{self, Page};
 use crate::credentials::domain::ConsentId;
 use crate::credentials::error::CredentialError;
@@ -13,7 +13,6 @@ use crate::kernel::clock::SharedClock;
 use crate::pb::peshub::credentials::v1 as pb;
 use crate::pb::peshub::credentials::v1::consent_service_server::ConsentService;
 use crate::platform::action::Action;
-use crate::platform::db::Db;
 use crate::platform::mutation::RequestKey;
 use crate::platform::page::PageTokens;
 use crate::platform::rpc;
@@ -27,12 +26,10 @@ const SECONDS: (i32, i32) = (300, 10);
 /// Serves `peshub.credentials.v1.ConsentService`.
 #[derive(Clone)]
 pub struct ConsentGrpc {
-    /// The database.
-    pub db: Db,
+    /// What consents are asked on.
+    pub desk: Desk,
     /// The clock.
     pub clock: SharedClock,
-    /// Whom proofs are made for.
-    pub audience: Audience,
     /// Seals page tokens.
     pub pages: PageTokens,
     /// Where work goes on when a client has gone.
@@ -55,7 +52,7 @@ impl ConsentService for ConsentGrpc {
         &self,
         request: Request<pb::RecordConsentRequest>,
     ) -> Result<Response<pb::RecordConsentResponse>, Status> {
-        let (db, now) = (self.db.clone(), self.clock.now());
+        let (db, now) = (self.desk.db.clone(), self.clock.now());
         let action = Action::RecordConsent;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let key = RequestKey::new(&request.request_id, &request)?;
@@ -69,7 +66,7 @@ impl ConsentService for ConsentGrpc {
         &self,
         request: Request<pb::GetConsentRequest>,
     ) -> Result<Response<pb::GetConsentResponse>, Status> {
-        let (db, now) = (self.db.clone(), self.clock.now());
+        let (db, now) = (self.desk.db.clone(), self.clock.now());
         rpc::unary(&self.tasks, Action::GetConsent, request, |_, permit, request| async move {
             let consent = queries::get(&db, &permit, named(&request.consent_id)?).await?;
             Ok(pb::GetConsentResponse { consent: Some(wire::render(&consent, now)) })
@@ -81,7 +78,7 @@ impl ConsentService for ConsentGrpc {
         &self,
         request: Request<pb::ListConsentsRequest>,
     ) -> Result<Response<pb::ListConsentsResponse>, Status> {
-        let (db, now, pages) = (self.db.clone(), self.clock.now(), self.pages.clone());
+        let (db, now, pages) = (self.desk.db.clone(), self.clock.now(), self.pages.clone());
         rpc::unary(&self.tasks, Action::ListConsents, request, |_, permit, request| async move {
             let reference = match request.worker_reference.as_str() {
                 "" => None,
@@ -106,7 +103,7 @@ impl ConsentService for ConsentGrpc {
         &self,
         request: Request<pb::WithdrawConsentRequest>,
     ) -> Result<Response<pb::WithdrawConsentResponse>, Status> {
-        let (db, now) = (self.db.clone(), self.clock.now());
+        let (db, now) = (self.desk.db.clone(), self.clock.now());
         let action = Action::WithdrawConsent;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let key = RequestKey::new(&request.request_id, &request)?;
@@ -119,7 +116,7 @@ impl ConsentService for ConsentGrpc {
         &self,
         request: Request<pb::RequestPresentationRequest>,
     ) -> Result<Response<pb::RequestPresentationResponse>, Status> {
-        let (db, now, audience) = (self.db.clone(), self.clock.now(), self.audience.clone());
+        let (desk, now) = (self.desk.clone(), self.clock.now());
         let action = Action::RequestPresentation;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let key = RequestKey::new(&request.request_id, &request)?;
@@ -129,7 +126,7 @@ impl ConsentService for ConsentGrpc {
                 seconds => seconds.max(least),
             };
             let about = (named(&request.consent_id)?, Duration::seconds(i64::from(seconds)));
-            commands::request((&db, &audience), &permit, &key, about, now).await
+            commands::request(&desk, &permit, &key, about, now).await
         })
         .await
     }
