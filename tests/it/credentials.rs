@@ -1,4 +1,5 @@
 //! Credentials: the trust registry, issuing, verification, status, consent.
 
+mod consent;
 mod registry;
 mod verification;
