@@ -15,4 +15,5 @@ pub mod sdjwt;
 pub mod status;
 pub mod store;
 pub mod verify;
+pub mod web;
 pub mod wire;

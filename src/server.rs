@@ -24,7 +24,9 @@ use crate::credentials::grpc::issuers::IssuerGrpc;
 use crate::credentials::registry::Registry as TrustRegistry;
 use crate::credentials::registry::addresses::Addresses;
 use crate::credentials::registry::commands::Office;
+use crate::credentials::registry::discovery::Discovery;
 use crate::credentials::registry::keys::IssuerKeys;
+use crate::credentials::web::{self as credentials, Told};
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
@@ -56,7 +58,8 @@ use crate::platform::limits::quotas::Quotas;
 use crate::platform::outcome::{OnRefused, OutcomeLayer, Refused};
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
-use crate::platform::replay::{self, ReplayError};
+use crate::platform::replay;
+use crate::platform::secrets::SecretError;
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::{Tls, TlsError};
 use crate::platform::trust::keys;
@@ -119,9 +122,9 @@ pub enum StartError {
     /// The database fails.
     #[error("the database cannot be used")]
     Db(#[from] DbError),
-    /// The answers to request ids cannot be kept.
-    #[error("the answers to request ids cannot be kept")]
-    Replay(#[from] ReplayError),
+    /// A secret of the hub cannot be opened.
+    #[error("a secret of the hub cannot be opened")]
+    Secret(#[from] SecretError),
     /// A setting of the database would lose acknowledged changes.
     #[error(
         "the database's setting {name} is {value}; acknowledged changes could be lost: set it to {wanted}"
@@ -268,8 +271,10 @@ impl Hub {
         let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
         let connections = listener::accept(parts.listener, acceptor, handshakes, &tasks);
         let served = serve::serve(connections, service, &parts.limits, &tasks);
+        let told =
+            Told { registry: office.registry, addresses: office.addresses, db: parts.db.clone() };
         let public_address = match parts.public {
-            Some(public) => Some(web::serve(public.listener, axum::Router::new(), &tasks)?),
+            Some(public) => Some(web::serve(public.listener, credentials::router(told), &tasks)?),
             None => None,
         };
         if let Some(internal) = &parts.internal {
@@ -318,6 +323,13 @@ impl Hub {
 async fn office(parts: &HubParts, tasks: &Tasks) -> Result<Office, StartError> {
     let registry = TrustRegistry::open(parts.db.clone()).await?;
     drop(tasks.spawn(registry.clone().follow(tasks.stopping())));
+    let discovery = Discovery {
+        registry: registry.clone(),
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        allows_loopback: parts.allows_loopback,
+    };
+    drop(tasks.spawn(discovery.run(tasks.stopping())));
     Ok(Office {
         registry,
         keys: IssuerKeys::new(&parts.keys),

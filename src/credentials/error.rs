@@ -1,5 +1,7 @@
 //! What can go wrong with credentials, and how each looks from outside. Nothing here tells anything of a person.
 
+use uuid::Uuid;
+
 use crate::credentials::domain::ConsentId;
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::fields::Violation;
@@ -54,6 +56,67 @@ pub enum CredentialError {
         /// Its name, with the version, or its `vct`.
         name: String,
     },
+    /// The issuer has no key that the hub holds and that signs now.
+    #[error("the issuer has no key that the hub holds and that signs credentials now")]
+    NoSigningKey {
+        /// Its short name.
+        issuer: String,
+    },
+    /// Nobody could sign the issuer's status lists.
+    #[error(
+        "nobody could sign the issuer's status lists: it needs a key that the hub holds and that signs them"
+    )]
+    NoStatusKey {
+        /// Its short name.
+        issuer: String,
+    },
+    /// The issuer is not accredited for this.
+    #[error("the issuer is not accredited {lacks}")]
+    NotAccredited {
+        /// Its short name.
+        issuer: String,
+        /// For what.
+        lacks: &'static str,
+    },
+    /// The hub has no public address, under which status lists would stand.
+    #[error("this hub has no public address, so that nothing with a status list is issued")]
+    NoPublicAddress,
+    /// The caller has no such reference to a worker.
+    #[error("no such worker")]
+    WorkerNotFound {
+        /// The reference.
+        reference: Uuid,
+    },
+    /// The worker was erased.
+    #[error("the worker was erased; delete what you hold under this reference")]
+    WorkerErased {
+        /// The reference.
+        reference: Uuid,
+    },
+    /// No such credential of the caller.
+    #[error("no such credential")]
+    CredentialNotFound {
+        /// Its id.
+        id: String,
+    },
+    /// The status of a credential cannot change.
+    #[error("credential {id} {why}")]
+    StatusFinal {
+        /// Its id.
+        id: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A credential does not verify.
+    #[error("{check}: {detail} ({clause})")]
+    Refused {
+        /// Which check failed.
+        check: &'static str,
+        /// The rule.
+        clause: &'static str,
+        /// What was found; nothing about the worker.
+        detail: String,
+    },
     /// It is there already.
     #[error("{what} {name} is there already")]
     AlreadyExists {
@@ -73,18 +136,6 @@ pub enum CredentialError {
     Corrupt {
         /// What.
         what: &'static str,
-    },
-    /// The participant has no such reference.
-    #[error("no such worker")]
-    WorkerNotFound {
-        /// The reference.
-        reference: String,
-    },
-    /// The worker was erased.
-    #[error("the worker was erased; delete what you hold under this reference")]
-    WorkerErased {
-        /// The reference.
-        reference: String,
     },
     /// There is no such consent for the caller.
     #[error("no such consent")]
@@ -155,6 +206,33 @@ impl From<CredentialError> for Fault {
             CredentialError::CredentialTypeNotFound { name } => {
                 not_found(Reason::CredentialTypeNotFound, "credential_type", name)
             }
+            CredentialError::NoSigningKey { issuer } | CredentialError::NoStatusKey { issuer } => {
+                not_found(Reason::IssuerKeyNotFound, "issuer", issuer)
+            }
+            CredentialError::NotAccredited { issuer, .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::IssuerNotAccredited, message)
+                    .about("issuer", issuer)
+            }
+            CredentialError::NoPublicAddress => {
+                Self::new(Kind::FailedPrecondition, Reason::IssuerKeyNotFound, message)
+            }
+            CredentialError::WorkerNotFound { reference } => {
+                not_found(Reason::WorkerNotFound, "worker", reference.to_string())
+            }
+            CredentialError::WorkerErased { reference } => {
+                Self::new(Kind::FailedPrecondition, Reason::WorkerErased, message)
+                    .about("worker", reference.to_string())
+            }
+            CredentialError::CredentialNotFound { id } => {
+                not_found(Reason::CredentialNotFound, "credential", id)
+            }
+            CredentialError::StatusFinal { id, .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::CredentialStatusFinal, message)
+                    .about("credential", id)
+            }
+            CredentialError::Refused { .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::CredentialRefused, message)
+            }
             CredentialError::AlreadyExists { what, name } => {
                 Self::new(Kind::AlreadyExists, Reason::AlreadyExists, message).about(what, name)
             }
@@ -162,13 +240,6 @@ impl From<CredentialError> for Fault {
                 Self::new(Kind::PermissionDenied, Reason::ActionNotGranted, message)
             }
             CredentialError::Corrupt { .. } => Self::internal(error),
-            CredentialError::WorkerNotFound { reference } => {
-                not_found(Reason::WorkerNotFound, "worker", reference)
-            }
-            CredentialError::WorkerErased { reference } => {
-                Self::new(Kind::FailedPrecondition, Reason::WorkerErased, message)
-                    .about("worker", reference)
-            }
             CredentialError::ConsentNotFound { id } => {
                 not_found(Reason::ConsentNotFound, "consent", id)
             }

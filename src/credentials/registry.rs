@@ -7,14 +7,16 @@ pub mod addresses;
 pub mod book;
 pub mod chain;
 pub mod commands;
+pub mod discovery;
 pub mod entry;
 pub mod keys;
 pub mod kind;
 pub mod publication;
+pub mod publicity;
 pub mod queries;
 pub mod trust;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::credentials::error::CredentialError;
 use crate::credentials::registry::book::Book;
 use crate::credentials::store::registry as store;
+use crate::kernel::ids::IssuerId;
 use crate::platform::db::Db;
 use crate::platform::permit::Permit;
 
@@ -43,6 +46,8 @@ struct Shared {
     /// One reads the database, the others wait for what it brings.
     reading: tokio::sync::Mutex<()>,
     earlier: Mutex<VecDeque<Arc<Book>>>,
+    /// Issuers somebody names a key of that is not there.
+    wanted: Mutex<HashSet<IssuerId>>,
 }
 
 impl Registry {
@@ -57,6 +62,7 @@ impl Registry {
             present: ArcSwap::default(),
             reading: tokio::sync::Mutex::default(),
             earlier: Mutex::default(),
+            wanted: Mutex::default(),
         }));
         let book = registry.read(None).await?;
         registry.0.present.store(Arc::new(book));
@@ -134,6 +140,20 @@ impl Registry {
                 }
             }
         }
+    }
+
+    /// Says that a credential names a key of an issuer that is not there: if its keys are looked up, they are soon.
+    pub fn want_keys(&self, issuer: IssuerId) {
+        self.wanted().insert(issuer);
+    }
+
+    /// Returns whether keys of an issuer are wanted, which they are no longer then.
+    fn take_wanted(&self, issuer: IssuerId) -> bool {
+        self.wanted().remove(&issuer)
+    }
+
+    fn wanted(&self) -> std::sync::MutexGuard<'_, HashSet<IssuerId>> {
+        self.0.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, at: Option<i64>) -> Result<Book, CredentialError> {

@@ -5,11 +5,15 @@
 //! finding is as of that look.
 
 pub mod book;
+pub mod change;
 pub mod codec;
+pub mod elsewhere;
 pub mod keeper;
 pub mod look;
+pub mod publisher;
 pub mod statement;
 pub mod watch;
+pub mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +122,8 @@ impl Statuses {
             let is_own = self.0.book.is_own(place.uri);
             return unavailable(if is_own { Why::NoSuchList } else { Why::NotKnownThen });
         };
-        let found = |status| Finding { status, as_of, fresh_until: None, kept_here: list.kept_here };
+        let found =
+            |status| Finding { status, as_of, fresh_until: None, kept_here: list.kept_here };
         let index = i64::try_from(place.index).unwrap_or(i64::MAX);
         if list.kept_here {
             if list.issuer != place.issuer {

@@ -1,6 +1,8 @@
 //! The public HTTP listener: HTTP/1.1 behind an ingress that speaks TLS. What it serves is public, and whoever relies on it finds it
 //! signed. It takes no bodies and keeps nobody's state.
 
+pub mod document;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
+use crate::platform::fetch;
 use crate::platform::tasks::Tasks;
 
 /// Most connections at the same time; more wait until one ends, which none outlives.
@@ -47,10 +50,9 @@ impl PublicUrl {
     pub fn read(text: &str, allows_loopback: bool) -> Result<Self, &'static str> {
         let url: reqwest::Url = text.parse().map_err(|_| "is no address")?;
         let host = url.host_str().unwrap_or_default();
-        let is_loopback = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
         match url.scheme() {
             "https" => {}
-            "http" if allows_loopback && is_loopback => {}
+            "http" if allows_loopback && fetch::is_loopback(&url) => {}
             _ => return Err("is not an https address"),
         }
         let is_plain = url.username().is_empty() && url.password().is_none();
@@ -176,11 +178,29 @@ fn said(ended: Result<(), hyper::Error>) {
     }
 }
 
+/// Answers a browser that asks what it may send.
+fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "If-None-Match"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
 /// Answers a request. Its body, if it has one, is never read, so that the connection ends with the answer.
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let has_body = !hyper::body::Body::is_end_stream(request.body());
+    let is_question = request.method() == Method::OPTIONS;
     let answering = router.oneshot(request.map(|_| Body::empty()));
     let mut response = match tokio::time::timeout(ANSWER_TIMEOUT, answering).await {
+        // Browsers ask beforehand when a page wants to send `If-None-Match`.
+        Ok(_) if is_question => preflight(),
         Ok(answered) => answered?,
         Err(_) => {
             let mut late = Response::new(Body::from("the answer takes too long\n"));
@@ -189,10 +209,11 @@ async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<B
         }
     };
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, header::HeaderValue::from_static("*"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if has_body {
-        headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }

@@ -57,6 +57,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::probes", &["platform", "axum"], ""),
     ("platform::replay", &["kernel", "platform", "sqlx"], ""),
     ("platform::rpc", &["kernel", "platform", "tonic"], ""),
+    ("platform::secrets", &["platform", "sqlx"], ""),
     ("platform::serve", &["platform", "tonic"], "requests and answers have tonic's bodies"),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
     ("platform::tls", &["platform", "rustls"], ""),
@@ -100,11 +101,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "reads of one statement have no queries of their own",
     ),
     ("postings::domain", &["kernel"], ""),
-    (
-        "postings::error",
-        &["kernel", "platform::db", "platform::feed", "postings::domain"],
-        "",
-    ),
+    ("postings::error", &["kernel", "platform::db", "platform::feed", "postings::domain"], ""),
     (
         "postings::facets",
         &["kernel", "codes", "platform::permit", "postings::domain"],
@@ -251,7 +248,14 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("workers::domain", &["workers::domain"], ""),
     (
         "workers::error",
-        &["kernel", "platform::db", "platform::keys", "platform::replay", "workers::domain"],
+        &[
+            "kernel",
+            "platform::db",
+            "platform::keys",
+            "platform::replay",
+            "platform::secrets",
+            "workers::domain",
+        ],
         "",
     ),
     ("workers::sealed", &["platform::keys", "workers::domain", "workers::error"], ""),

@@ -73,7 +73,6 @@ async fn recipient(tx: &mut WriteTx, name: &str) -> Result<ParticipantId, Creden
 async fn referred(tx: &mut WriteTx, reference: uuid::Uuid) -> Result<uuid::Uuid, CredentialError> {
     let permit = tx.permit().clone();
     let found = worker::of_reference(tx.connection(), &permit, reference).await?;
-    let reference = reference.to_string();
     match found {
         None => Err(CredentialError::WorkerNotFound { reference }),
         Some(found) if found.is_erased => Err(CredentialError::WorkerErased { reference }),

@@ -52,7 +52,7 @@ pub async fn list(
     let mut about = None;
     if let Some(reference) = reference {
         let found = worker::of_reference(tx.connection(), permit, reference).await?;
-        let not_found = || CredentialError::WorkerNotFound { reference: reference.to_string() };
+        let not_found = || CredentialError::WorkerNotFound { reference };
         let worker_id = found.ok_or_else(not_found)?.worker_id;
         worker::about(tx.connection(), worker_id).await?;
         about = Some(worker_id);

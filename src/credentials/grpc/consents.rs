@@ -83,8 +83,8 @@ impl ConsentService for ConsentGrpc {
             let reference = match request.worker_reference.as_str() {
                 "" => None,
                 text => {
-                    let none = || CredentialError::WorkerNotFound { reference: text.to_owned() };
-                    Some(Uuid::try_parse(text).map_err(|_| none())?)
+                    let nobody = CredentialError::WorkerNotFound { reference: Uuid::nil() };
+                    Some(Uuid::try_parse(text).map_err(|_| nobody)?)
                 }
             };
             let size = match request.page_size {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::credentials::domain::Status;
+use crate::credentials::registry::entry::Issuer;
 use crate::kernel::ids::IssuerId;
 
 /// Where a credential says that its status stands, and who may say how it stands.
@@ -19,6 +20,15 @@ pub struct Place<'a> {
     pub uri: &'a str,
     /// `idx`.
     pub index: u64,
+}
+
+impl<'a> Place<'a> {
+    /// Returns the place that a credential of an issuer names; the registry says who may sign the list.
+    #[must_use]
+    pub fn of(issuer: &Issuer, uri: &'a str, index: u64) -> Self {
+        let signer = issuer.status_signer(uri).map(|it| it.signer);
+        Self { issuer: issuer.id, signer, uri, index }
+    }
 }
 
 /// What a look-up found.
@@ -110,8 +120,7 @@ mod tests {
         let as_of = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
         let check = |seconds: u64, fresh_s: Option<u64>, age_max_s: Option<u64>, expected| {
             let fresh_until = fresh_s.map(|it| as_of + Duration::from_secs(it));
-            let finding =
-                Finding { status: Status::Valid, as_of, fresh_until, kept_here: true };
+            let finding = Finding { status: Status::Valid, as_of, fresh_until, kept_here: true };
             let now = as_of + Duration::from_secs(seconds);
             let stale = finding.is_stale(now, age_max_s.map(Duration::from_secs));
             assert_eq!(stale, expected, "{seconds} {fresh_s:?} {age_max_s:?}");

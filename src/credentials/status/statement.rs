@@ -5,7 +5,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::credentials::domain::Status;
 use crate::platform::keys::signing::Signer;
 
 /// `typ` of a statement.
@@ -16,8 +15,8 @@ pub const TYPE: &str = "peshub-status+jwt";
 pub struct Statement<'a> {
     /// SHA-256 of the issuer-signed part of the credential.
     pub digest: &'a [u8],
-    /// How it stands.
-    pub status: Status,
+    /// How it stands, as a status list has it (Token Status List, section 7.1).
+    pub list_value: u8,
     /// Since when.
     pub at: OffsetDateTime,
 }
@@ -31,7 +30,7 @@ impl Statement<'_> {
         let payload = json!({
             "credential_sha256": URL_SAFE_NO_PAD.encode(self.digest),
             "iat": self.at.unix_timestamp(),
-            "status": self.status.list_value(),
+            "status": self.list_value,
         });
         let [header, payload] =
             [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));

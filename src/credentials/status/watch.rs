@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use crate::credentials::error::CredentialError;
 use crate::credentials::store::status::{self as store, Spot};
-use crate::credentials::wire::credential::timestamp;
+use crate::credentials::wire::timestamp;
 use crate::kernel::fault::Fault;
 use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::credentials::v1 as pb;
@@ -132,8 +132,7 @@ impl StatusTelling {
         event: &Event,
     ) -> Result<Option<pb::WatchStatusesResponse>, CredentialError> {
         let corrupt = || CredentialError::Corrupt { what: "event of a status" };
-        let mut told =
-            pb::StatusEvent::decode(event.header.clone()).map_err(|_| corrupt())?;
+        let mut told = pb::StatusEvent::decode(event.header.clone()).map_err(|_| corrupt())?;
         let spot = event.body.as_deref().and_then(Spot::decoded).ok_or_else(corrupt)?;
         let mut tx = self.db.read(&self.permit).await?;
         // Who follows it no longer is told no longer.

@@ -1,5 +1,6 @@
 //! The SQL of status lists: reading them, and what waits to get into them.
 
+pub mod elsewhere;
 pub mod publishing;
 
 use sqlx::PgConnection;

@@ -144,10 +144,8 @@ pub trait Telling: Send + Sync {
     fn concerns(&self, event: &Event) -> bool;
 
     /// Returns what the client is told of an event that concerns it; `None` when it turns out to be nothing.
-    fn event<'a>(
-        &'a self,
-        event: &'a Event,
-    ) -> BoxFuture<'a, Result<Option<Self::Message>, Fault>>;
+    fn event<'a>(&'a self, event: &'a Event)
+    -> BoxFuture<'a, Result<Option<Self::Message>, Fault>>;
 
     /// Returns a bookmark.
     fn bookmark(&self, mark: Mark) -> Self::Message;
@@ -289,8 +287,7 @@ impl<T: Telling> Reader<T> {
         // The feed is read by the hub; what of it this client is told is decided by its filter, which lies within the scope.
         let mut tx = self.feed.db.read(&Permit::of_hub()).await?;
         let key = &self.feed.key;
-        let events =
-            store::read(tx.connection(), key, self.epoch, self.position, limit).await?;
+        let events = store::read(tx.connection(), key, self.epoch, self.position, limit).await?;
         match events.first() {
             Some(first) if first.position.0 == self.position.0 + 1 => {
                 Ok(events.into_iter().map(Arc::new).collect())

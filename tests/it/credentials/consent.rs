@@ -299,6 +299,5 @@ fn what_cannot_be_a_consent_is_refused_with_every_reason() {
         let unknown = record(&mut north, recording("", other, signature)).await.unwrap();
         assert_eq!(request(&mut north, &unknown).await.unwrap_err().reason, "CREDENTIAL_TYPE_NOT_FOUND");
         assert_eq!(request(&mut bureau, &it).await.unwrap_err().reason, "CONSENT_NOT_FOUND");
-        let _ = by_law();
     });
 }

@@ -1,6 +1,5 @@
 //! Registering issuers, and from where their status lists come.
 
-use reqwest::Url;
 use time::OffsetDateTime;
 
 use crate::credentials::error::CredentialError;
@@ -14,6 +13,7 @@ use crate::credentials::wire::violation;
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;
 use crate::platform::db::{Record, WriteTx};
+use crate::platform::fetch;
 
 /// The newest profile that the hub knows.
 const NEWEST_PROFILE: i16 = 1;
@@ -105,17 +105,9 @@ fn identifier(
 /// Holds an address against the form of one that is not the hub's own: `https`, a host, and nothing that two programs could read
 /// differently.
 fn foreign_address(office: &Office, field: &str, given: &str) -> Option<Violation> {
-    let url: Option<Url> = given.parse().ok();
-    let is_loopback = |url: &Url| {
-        let host = url.host_str().unwrap_or_default();
-        url.scheme() == "http" && ["127.0.0.1", "localhost", "[::1]"].contains(&host)
-    };
-    let is_sound = url.is_some_and(|url| {
+    let is_sound = fetch::address(given, office.allows_loopback).is_some_and(|url| {
         let is_written_so = url.as_str().trim_end_matches('/') == given.trim_end_matches('/');
-        let is_safe = url.scheme() == "https" || (office.allows_loopback && is_loopback(&url));
-        let is_plain = url.username().is_empty() && url.password().is_none();
-        let is_whole = url.query().is_none() && url.fragment().is_none();
-        is_written_so && is_safe && is_plain && is_whole && url.has_host()
+        is_written_so && url.query().is_none() && url.fragment().is_none()
     });
     let expected = if office.addresses.is_own(given) {
         "an address that is not one of this hub's own"

@@ -97,6 +97,8 @@ pub struct Signing {
     pub now: OffsetDateTime,
     /// What was signed before this is signed anew.
     pub signed_before: OffsetDateTime,
+    /// What was published since waits: changes that come close together share a signature.
+    pub published_before: OffsetDateTime,
     /// With fewer credentials that are still valid, a list is not published for the first time.
     pub population_min: i64,
 }
@@ -116,7 +118,7 @@ pub async fn take_unsigned(
         r#"SELECT l.list_id AS "id: StatusListId", l.uri, l.issuer_id AS "issuer: IssuerId", l.entries, l.version
            FROM status_list l
            WHERE l.shard IS NOT NULL AND (l.due_at IS NULL OR l.due_at <= $1)
-             AND (l.token IS NOT NULL AND (l.signed_version <> l.version OR l.issued_at < $2)
+             AND (l.token IS NOT NULL AND l.published_at <= $4 AND (l.signed_version <> l.version OR l.issued_at < $2)
                   OR l.token IS NULL AND $3 <= (
                       SELECT count(*) FROM (SELECT 1 FROM credential c WHERE c.list_id = l.list_id
                                             AND (c.valid_until IS NULL OR c.valid_until > $1) LIMIT $3) AS live))
@@ -124,6 +126,7 @@ pub async fn take_unsigned(
         signing.now,
         signing.signed_before,
         signing.population_min,
+        signing.published_before,
     )
     .fetch_optional(connection)
     .await?;
@@ -145,6 +148,8 @@ pub struct Token<'a> {
     pub expires_at: OffsetDateTime,
     /// `ttl`.
     pub ttl_s: i32,
+    /// The present.
+    pub published_at: OffsetDateTime,
 }
 
 /// Publishes a list.
@@ -155,13 +160,14 @@ pub struct Token<'a> {
 pub async fn publish(connection: &mut PgConnection, token: &Token<'_>) -> Result<(), DbError> {
     sqlx::query!(
         "UPDATE status_list SET token = $2, signed_version = $3, issued_at = $4, expires_at = $5, ttl_s = $6,
-                published_at = $4, due_at = NULL, failures = 0, failure = NULL WHERE list_id = $1",
+                published_at = $7, due_at = NULL, failures = 0, failure = NULL WHERE list_id = $1",
         token.list.0,
         token.token.as_bytes(),
         token.version,
         token.issued_at,
         token.expires_at,
         token.ttl_s,
+        token.published_at,
     )
     .execute(connection)
     .await?;
