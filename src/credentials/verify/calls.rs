@@ -149,7 +149,9 @@ impl Verifier {
         verdict: &pb::Verdict,
         consent: Option<&Consent>,
     ) -> Result<Record, Fault> {
-        let subject = format!("credentials/{}: {}", verdict.handle, verdict.type_name);
+        let word = verdict.outcome().as_str_name().trim_start_matches("VERDICT_OUTCOME_");
+        let named = [verdict.type_name.as_str(), word].join(" ");
+        let subject = format!("credentials/{}: {}", verdict.handle, named.trim());
         let record = Record::new(call.now, subject, "verdict.replayed");
         if verdict.claims_json.is_empty() {
             return Ok(record);
