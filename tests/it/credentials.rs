@@ -2,4 +2,7 @@
 
 mod consent;
 mod registry;
+mod replay;
+mod requirements;
+mod stream;
 mod verification;
