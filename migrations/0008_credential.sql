@@ -282,15 +282,19 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 -- How credentials stand that somebody begins to follow: counted from 0, those only that the hub knows. Until the transaction ends
--- nobody changes them, so that a change has either been made, or finds the follower.
+-- nobody changes them, nor takes in lists of theirs that are kept elsewhere, so that a change has either been made, or finds the
+-- follower.
 CREATE FUNCTION status_standing(uris text[], places bigint[]) RETURNS TABLE (item bigint, status smallint)
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT a.item - 1, c.status
-    FROM unnest(uris, places) WITH ORDINALITY AS a(uri, place, item)
-    JOIN status_list l ON l.uri = a.uri
-    JOIN credential c ON c.list_id = l.list_id AND c.idx = a.place
-    ORDER BY c.credential_id FOR SHARE OF c
-$$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM FROM status_list l WHERE l.uri = ANY (uris) AND l.shard IS NULL ORDER BY l.list_id FOR SHARE;
+    RETURN QUERY
+        SELECT a.item - 1, c.status
+        FROM unnest(uris, places) WITH ORDINALITY AS a(uri, place, item)
+        JOIN status_list l ON l.uri = a.uri
+        JOIN credential c ON c.list_id = l.list_id AND c.idx = a.place
+        ORDER BY c.credential_id FOR SHARE OF c;
+END $$;
 
 DO $$
 DECLARE

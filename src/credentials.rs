@@ -9,6 +9,7 @@ pub mod domain;
 pub mod error;
 pub mod grpc;
 pub mod issuing;
+pub mod queries;
 pub mod registry;
 pub mod schema;
 pub mod sdjwt;

@@ -1,5 +1,8 @@
 //! Puts the exchanges together; the only module that knows all of them.
 
+mod issuing;
+mod verifying;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +14,26 @@ use uuid::Uuid;
 
 use crate::audit::export::Exports;
 use crate::audit::grpc::AuditGrpc;
-use crate::credentials::consent::commands::{Audience, Desk};
-use crate::credentials::grpc::consents::ConsentGrpc;
-use crate::credentials::grpc::verification::VerificationGrpc;
-use crate::credentials::status::Statuses;
-use crate::credentials::status::watch::StatusWatches;
-use crate::credentials::verify::basis::Seals;
-use crate::credentials::verify::commands::Verifier;
-use crate::credentials::verify::stream::VerifyStreams;
 use crate::credentials::error::CredentialError;
+use crate::credentials::grpc::consents::ConsentGrpc;
+use crate::credentials::grpc::credentials::CredentialGrpc;
 use crate::credentials::grpc::issuers::IssuerGrpc;
+use crate::credentials::grpc::verification::VerificationGrpc;
 use crate::credentials::registry::Registry as TrustRegistry;
 use crate::credentials::registry::addresses::Addresses;
 use crate::credentials::registry::commands::Office;
 use crate::credentials::registry::discovery::Discovery;
 use crate::credentials::registry::keys::IssuerKeys;
+use crate::credentials::status::Statuses;
+use crate::credentials::status::watch::StatusWatches;
+use crate::credentials::status::web as lists;
 use crate::credentials::web::{self as credentials, Told};
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
 use crate::pb::peshub::credentials::v1::consent_service_server::ConsentServiceServer;
+use crate::pb::peshub::credentials::v1::credential_service_server::CredentialServiceServer;
 use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
 use crate::pb::peshub::credentials::v1::verification_service_server::VerificationServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
@@ -114,6 +116,8 @@ pub struct HubParts {
     pub public: Option<Public>,
     /// Whether issuers elsewhere may be on this machine, without TLS: for development, and nothing else.
     pub allows_loopback: bool,
+    /// With fewer credentials that are still valid, a status list is not published.
+    pub status_population_min: u32,
 }
 
 /// Why a hub does not start.
@@ -175,6 +179,10 @@ pub struct Hub {
     pub address: SocketAddr,
     /// Address of the public HTTP listener, if there is one.
     pub public_address: Option<SocketAddr>,
+    /// What it knows of the status of credentials.
+    pub statuses: Statuses,
+    /// Watches of statuses.
+    pub watches: StatusWatches,
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
@@ -209,7 +217,14 @@ impl Hub {
 
         let address = parts.listener.local_addr()?;
         replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
-        let postings = postings(&parts, hub, (&key, cursor_key.clone()), &tail, &tasks);
+        let feed = Feed {
+            db: parts.db.clone(),
+            clock: Arc::clone(&parts.clock),
+            key: cursor_key,
+            tail,
+            tasks: tasks.clone(),
+        };
+        let postings = postings(&parts, hub, &key, &feed);
         let audit = audit(&parts, hub, &key, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
@@ -220,17 +235,6 @@ impl Hub {
         let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
         let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
         let office = office(&parts, &tasks).await?;
-        let statuses = Statuses::new(parts.db.clone(), Arc::clone(&parts.clock), "");
-        let verifier = verifier(&parts, hub, &key, (&office.registry, statuses));
-        let feed = Feed {
-            db: parts.db.clone(),
-            clock: Arc::clone(&parts.clock),
-            key: cursor_key.clone(),
-            tail: Arc::clone(&tail),
-            tasks: tasks.clone(),
-        };
-        let consents = consents(&parts, &key, &verifier, &tasks);
-        let verification = verification(&parts, verifier, StatusWatches::new(feed), &tasks);
         let issuers = IssuerGrpc {
             office: office.clone(),
             db: parts.db.clone(),
@@ -238,23 +242,28 @@ impl Hub {
             pages: page::PageTokens::new(&[b"registry pages", key.as_slice()].concat()),
             tasks: tasks.clone(),
         };
+        let issuing = issuing::start(&parts, &office, &feed, &key).await?;
+        let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
+        let verifying = verifying::services(&parts, (hub, &key), &office.registry, serving, &tasks);
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
         reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
         reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
         reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
-        reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
         reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
+        reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
+        reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
         reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(WorkerServiceServer::new(workers))
             .add_service(AuditServiceServer::new(audit))
-            .add_service(ConsentServiceServer::new(consents))
             .add_service(IssuerServiceServer::new(issuers))
+            .add_service(CredentialServiceServer::new(issuing.service))
+            .add_service(ConsentServiceServer::new(verifying.consents))
             .add_service(
-                VerificationServiceServer::new(verification)
+                VerificationServiceServer::new(verifying.verification)
                     .max_decoding_message_size(MESSAGE_BYTES_MAX),
             )
             .add_service(
@@ -274,7 +283,10 @@ impl Hub {
         let told =
             Told { registry: office.registry, addresses: office.addresses, db: parts.db.clone() };
         let public_address = match parts.public {
-            Some(public) => Some(web::serve(public.listener, credentials::router(told), &tasks)?),
+            Some(public) => {
+                let routes = credentials::router(told).merge(lists::router(issuing.served));
+                Some(web::serve(public.listener, routes, &tasks)?)
+            }
             None => None,
         };
         if let Some(internal) = &parts.internal {
@@ -283,6 +295,8 @@ impl Hub {
         Ok(Self {
             address,
             public_address,
+            statuses: issuing.statuses,
+            watches: issuing.watches,
             tasks,
             internal: parts.internal,
             db: parts.db,
@@ -400,67 +414,15 @@ fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc
     AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
 }
 
-/// Returns what verifies presentations.
-fn verifier(
-    parts: &HubParts,
-    hub: Uuid,
-    secret: &[u8],
-    (registry, statuses): (&TrustRegistry, Statuses),
-) -> Verifier {
-    Verifier {
-        db: parts.db.clone(),
-        registry: registry.clone(),
-        statuses,
-        seals: Seals::new(secret),
-        audience: Audience { hub },
-        verified: Arc::default(),
-    }
-}
-
-fn consents(parts: &HubParts, secret: &[u8], verifier: &Verifier, tasks: &Tasks) -> ConsentGrpc {
-    ConsentGrpc {
-        desk: Desk {
-            db: parts.db.clone(),
-            registry: verifier.registry.clone(),
-            audience: verifier.audience.clone(),
-        },
-        clock: Arc::clone(&parts.clock),
-        pages: page::PageTokens::new(&[b"consent pages", secret].concat()),
-        tasks: tasks.clone(),
-    }
-}
-
-fn verification(
-    parts: &HubParts,
-    verifier: Verifier,
-    watches: StatusWatches,
-    tasks: &Tasks,
-) -> VerificationGrpc {
-    let (clock, tasks) = (Arc::clone(&parts.clock), tasks.clone());
-    VerificationGrpc { streams: VerifyStreams { verifier, clock, tasks }, watches }
-}
-
-fn postings(
-    parts: &HubParts,
-    hub: Uuid,
-    (secret, cursor_key): (&[u8], CursorKey),
-    tail: &Arc<Tail>,
-    tasks: &Tasks,
-) -> PostingGrpc {
-    let (db, clock) = (&parts.db, &parts.clock);
+fn postings(parts: &HubParts, hub: Uuid, secret: &[u8], feed: &Feed) -> PostingGrpc {
+    let (db, clock, tasks) = (&parts.db, &parts.clock, feed.tasks.clone());
     let receipts = Receipts::new(hub, Arc::clone(&parts.keys.signer));
     let committer = Committer::new(db.clone(), Arc::clone(clock), receipts, parts.limits.clone());
-    let streams =
-        SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
-    let watches = Watches::new(Feed {
-        db: db.clone(),
-        clock: Arc::clone(clock),
-        key: cursor_key,
-        tail: Arc::clone(tail),
-        tasks: tasks.clone(),
-    });
+    let (tail, streaming) = (Arc::clone(&feed.tail), tasks.clone());
+    let streams = SyncStreams { committer: committer.clone(), tail, tasks: streaming };
+    let watches = Watches::new(feed.clone());
     let pages = PageTokens::new(&[b"pages", secret].concat());
-    PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
+    PostingGrpc { committer, streams, watches, pages, tasks }
 }
 
 /// Adds the contract to what can be asked for: tools of today ask by version 1, those of yesterday by its alpha.

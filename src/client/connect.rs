@@ -11,6 +11,7 @@ use tonic::{Request, Status};
 use crate::client::error::ClientError;
 use crate::pb::peshub::audit::v1::audit_service_client::AuditServiceClient;
 use crate::pb::peshub::credentials::v1::consent_service_client::ConsentServiceClient;
+use crate::pb::peshub::credentials::v1::credential_service_client::CredentialServiceClient;
 use crate::pb::peshub::credentials::v1::issuer_service_client::IssuerServiceClient;
 use crate::pb::peshub::credentials::v1::verification_service_client::VerificationServiceClient;
 use crate::pb::peshub::participants::v1::participant_service_client::ParticipantServiceClient;
@@ -122,6 +123,12 @@ impl Connection {
     #[must_use]
     pub fn issuers(&self) -> IssuerServiceClient<Transport> {
         IssuerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of what issues credentials.
+    #[must_use]
+    pub fn credentials(&self) -> CredentialServiceClient<Transport> {
+        CredentialServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Returns a client of the register of workers.

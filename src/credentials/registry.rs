@@ -16,6 +16,9 @@ pub mod publicity;
 pub mod queries;
 pub mod trust;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -169,10 +169,10 @@ mod tests {
         check(r##"{"properties": {"a": {"$id": "b", "$ref": "#/c"}}}"##, "$id");
         check(r#"{"$schema": "http://json-schema.org/draft-07/schema#"}"#, "another edition");
         check(r##"{"$ref": "#/$defs/nothing"}"##, "lacks #/$defs/nothing");
-        let laughs = (1..20).map(|at| {
+        let laughs = (1..7).map(|at| {
             let below = at - 1;
-            let twice = vec![json!({"$ref": format!("#/$defs/d{below}")}); 2];
-            (format!("d{at}"), json!({"allOf": twice}))
+            let many = vec![json!({"$ref": format!("#/$defs/d{below}")}); 10];
+            (format!("d{at}"), json!({"allOf": many}))
         });
         let mut defs: serde_json::Map<_, _> = laughs.collect();
         defs.insert("d0".to_owned(), json!({"type": "string"}));

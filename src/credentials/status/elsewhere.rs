@@ -21,9 +21,9 @@ use crate::credentials::sdjwt::jws::Jws;
 use crate::credentials::sdjwt::key::PublicKey;
 use crate::credentials::status::change::header;
 use crate::credentials::status::codec::{Entries, INFLATED_BYTES_MAX};
+use crate::credentials::status::decoded;
 use crate::credentials::status::publisher::TYPE;
 use crate::credentials::status::watch::follower_facet;
-use crate::credentials::status::decoded;
 use crate::credentials::store::credential::changes::{self, StatusEvent};
 use crate::credentials::store::status::elsewhere::{self as store, Due, Follower, Had};
 use crate::credentials::store::status::{self as lists, Spot};
@@ -232,9 +232,8 @@ impl Fetching {
 
 /// Returns who signs a list, if the registry still says so of the credentials of some issuer.
 fn signer<'a>(book: &'a Book, due: &Due) -> Option<&'a Issuer> {
-    let says = |issuer: &Issuer| {
-        issuer.status_signer(&due.uri).is_some_and(|it| it.signer == due.signer)
-    };
+    let says =
+        |issuer: &Issuer| issuer.status_signer(&due.uri).is_some_and(|it| it.signer == due.signer);
     book.issuers().iter().find(|issuer| says(issuer))?;
     book.issuer_by_id(due.signer).map(AsRef::as_ref)
 }

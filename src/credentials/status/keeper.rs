@@ -12,7 +12,7 @@ use crate::credentials::error::CredentialError;
 use crate::credentials::status::book::{Keeping, List, Wanted};
 use crate::credentials::status::look::Why;
 use crate::credentials::status::{LIST_TTL, Statuses, decoded, own_entries};
-use crate::credentials::store::status::{self as store, StoredList};
+use crate::credentials::store::status::{self as store, StoredList, elsewhere};
 use crate::kernel::clock::unix_microseconds;
 use crate::platform::db::SnapshotTx;
 use crate::platform::feed::tail::Tail;
@@ -71,6 +71,8 @@ impl Keeper {
             if swept.elapsed() > SWEEP {
                 swept = Instant::now();
                 self.let_go();
+                // Those that are in use stay wanted; if this fails, the next time does it.
+                self.ask_elsewhere(&self.in_use()).await.unwrap_or_default();
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -123,6 +125,7 @@ impl Keeper {
             found.extend(store::newer_lists(tx.connection(), &ids, &versions).await?);
         }
         self.miss(wanted, &found);
+        self.ask_elsewhere(wanted).await?;
         let loaded = found.iter().filter_map(|stored| loaded(stored).transpose());
         let loaded: Vec<(Arc<str>, Arc<List>)> = loaded.collect::<Result<_, _>>()?;
         let has_all = overlay(&mut tx, here.values().chain(loaded.iter().map(|it| &it.1))).await?;
@@ -146,6 +149,34 @@ impl Keeper {
                 _ => {}
             }
         }
+    }
+
+    /// Notes that lists are asked for that are kept elsewhere.
+    async fn ask_elsewhere(&self, wanted: &[Wanted]) -> Result<(), CredentialError> {
+        let shared = &self.statuses.0;
+        let elsewhere = wanted.iter().filter_map(|it| Some((it.uri.to_string(), it.signer?.0)));
+        let (uris, signers): (Vec<String>, Vec<i64>) = elsewhere.unzip();
+        if uris.is_empty() {
+            return Ok(());
+        }
+        let mut tx = shared.db.read(&Permit::of_hub()).await?;
+        Ok(elsewhere::want(tx.connection(), &uris, &signers, shared.clock.now()).await?)
+    }
+
+    /// Returns the lists that are kept elsewhere and were looked at a short while ago.
+    fn in_use(&self) -> Vec<Wanted> {
+        let shared = &self.statuses.0;
+        let Some(now) = unix_microseconds(shared.clock.now()) else { return Vec::new() };
+        let recent = i64::try_from((SWEEP * 2).as_micros()).unwrap_or(i64::MAX);
+        let lists = shared.book.lists();
+        let used = lists.iter().filter(|(_, list)| now - list.asked_at() < recent);
+        let elsewhere = used.filter_map(|(uri, list)| match list.keeping {
+            Keeping::Here { .. } => None,
+            Keeping::Elsewhere { signer, .. } => {
+                Some(Wanted { uri: Arc::clone(uri), signer: Some(signer) })
+            }
+        });
+        elsewhere.collect()
     }
 
     /// Lets lists go that nobody looks at.

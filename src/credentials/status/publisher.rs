@@ -189,11 +189,7 @@ impl Publisher {
     }
 
     /// Signs a list.
-    async fn token(
-        &self,
-        list: &Unsigned,
-        now: OffsetDateTime,
-    ) -> Result<String, CredentialError> {
+    async fn token(&self, list: &Unsigned, now: OffsetDateTime) -> Result<String, CredentialError> {
         let book = self.registry.present();
         let unknown = || CredentialError::IssuerNotFound { name: String::new() };
         let issuer = book.issuer_by_id(list.issuer).ok_or_else(unknown)?;

@@ -14,7 +14,7 @@ use crate::credentials::domain::{ConsentId, Outcome, Status};
 use crate::credentials::error::CredentialError;
 use crate::credentials::registry::Registry;
 use crate::credentials::status::Statuses;
-use crate::credentials::status::look::{Look, Why};
+use crate::credentials::status::look::{Finding, Look, Why};
 use crate::credentials::store::{consent as store, follow};
 use crate::credentials::verify::basis::Seals;
 use crate::credentials::verify::cache::Verified;
@@ -218,25 +218,29 @@ impl Verifier {
             return Ok(());
         }
         let standings = follow::follow(tx, &following, task.now).await?;
+        let places = following.uris.iter().cloned().zip(following.places.iter().copied());
+        let keys: Vec<(String, u64)> =
+            places.map(|(uri, place)| (uri, u64::try_from(place).unwrap_or_default())).collect();
         let mut looks = Looks::new();
-        for standing in standings {
-            let item = usize::try_from(standing.item).unwrap_or(usize::MAX);
-            let place = following.uris.get(item).zip(following.places.get(item));
-            let (Some((uri, place)), Some(now)) = (place, Status::of_number(standing.status)) else {
+        for seen in examined.iter().filter_map(|it| it.verdict.status.as_ref()) {
+            let key = (seen.uri.clone(), seen.index);
+            let (Look::Known(finding), Some(item)) =
+                (seen.look, keys.iter().position(|it| *it == key))
+            else {
                 continue;
             };
-            let key = (uri.clone(), u64::try_from(*place).unwrap_or_default());
-            let mut seen = examined.iter().filter_map(|it| it.verdict.status.as_ref());
-            let seen = seen.find(|it| it.uri == key.0 && it.index == key.1).map(|it| it.look);
-            if let Some(Look::Known(finding)) = seen
-                && finding.kept_here
-                && finding.status != now
-            {
-                looks.insert(key, Look::Known(crate::credentials::status::look::Finding {
-                    status: now,
-                    as_of: task.now,
-                    ..finding
-                }));
+            let status = if finding.kept_here {
+                let item = i64::try_from(item).unwrap_or_default();
+                let standing = standings.iter().find(|it| it.item == item);
+                standing.and_then(|it| Status::of_number(it.status))
+            } else {
+                match self.statuses.look_up_at(&seen.place(), task.now, task.now).await? {
+                    Look::Known(newest) => Some(newest.status),
+                    Look::OutOfRange | Look::Unavailable { .. } => None,
+                }
+            };
+            if let Some(status) = status.filter(|it| *it != finding.status) {
+                looks.insert(key, Look::Known(Finding { status, as_of: task.now, ..finding }));
             }
         }
         again((task, looks), texts, facts, examined);
