@@ -281,6 +281,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WHERE f.list_id = list AND f.idx = place AND f.until > now
 $$;
 
+-- How credentials stand that somebody begins to follow: counted from 0, those only that the hub knows. Until the transaction ends
+-- nobody changes them, nor takes in lists of theirs that are kept elsewhere, so that a change has either been made, or finds the
+-- follower.
+CREATE FUNCTION status_standing(uris text[], places bigint[]) RETURNS TABLE (item bigint, status smallint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM FROM status_list l WHERE l.uri = ANY (uris) AND l.shard IS NULL ORDER BY l.list_id FOR SHARE;
+    RETURN QUERY
+        SELECT a.item - 1, c.status
+        FROM unnest(uris, places) WITH ORDINALITY AS a(uri, place, item)
+        JOIN status_list l ON l.uri = a.uri
+        JOIN credential c ON c.list_id = l.list_id AND c.idx = a.place
+        ORDER BY c.credential_id FOR SHARE OF c;
+END $$;
+
 DO $$
 DECLARE
     name text;

@@ -1,6 +1,7 @@
 //! Puts the exchanges together; the only module that knows all of them.
 
 mod issuing;
+mod verifying;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use uuid::Uuid;
 use crate::audit::export::Exports;
 use crate::audit::grpc::AuditGrpc;
 use crate::credentials::error::CredentialError;
+use crate::credentials::grpc::consents::ConsentGrpc;
 use crate::credentials::grpc::credentials::CredentialGrpc;
 use crate::credentials::grpc::issuers::IssuerGrpc;
+use crate::credentials::grpc::verification::VerificationGrpc;
 use crate::credentials::registry::Registry as TrustRegistry;
 use crate::credentials::registry::addresses::Addresses;
 use crate::credentials::registry::commands::Office;
@@ -29,8 +32,10 @@ use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
+use crate::pb::peshub::credentials::v1::consent_service_server::ConsentServiceServer;
 use crate::pb::peshub::credentials::v1::credential_service_server::CredentialServiceServer;
 use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
+use crate::pb::peshub::credentials::v1::verification_service_server::VerificationServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
@@ -238,6 +243,8 @@ impl Hub {
             tasks: tasks.clone(),
         };
         let issuing = issuing::start(&parts, &office, &feed, &key).await?;
+        let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
+        let verifying = verifying::services(&parts, (hub, &key), &office.registry, serving, &tasks);
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
@@ -246,12 +253,19 @@ impl Hub {
         reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
         reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
+        reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
+        reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(WorkerServiceServer::new(workers))
             .add_service(AuditServiceServer::new(audit))
             .add_service(IssuerServiceServer::new(issuers))
             .add_service(CredentialServiceServer::new(issuing.service))
+            .add_service(ConsentServiceServer::new(verifying.consents))
+            .add_service(
+                VerificationServiceServer::new(verifying.verification)
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX),
+            )
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );

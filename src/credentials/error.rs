@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::credentials::domain::ConsentId;
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::fields::Violation;
 use crate::platform::db::DbError;
@@ -136,6 +137,44 @@ pub enum CredentialError {
         /// What.
         what: &'static str,
     },
+    /// There is no such consent for the caller.
+    #[error("no such consent")]
+    ConsentNotFound {
+        /// As it was named.
+        id: String,
+    },
+    /// The consent does not hold, or not for this.
+    #[error("{why}")]
+    ConsentNotGiven {
+        /// Which.
+        id: ConsentId,
+        /// Why not.
+        why: &'static str,
+    },
+    /// More was presented than the consent covers, and the caller asked to refuse that.
+    #[error("more is presented than the consent covers: ask the holder for less")]
+    ClaimsBeyondConsent {
+        /// Which.
+        id: ConsentId,
+    },
+    /// A message does not fit where the stream stands.
+    #[error("out of step: {expected}")]
+    OutOfStep {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A message is larger than is taken.
+    #[error("a message is larger than is taken; send fewer presentations at once")]
+    BatchTooLarge,
+    /// The hub stops.
+    #[error("the hub is shutting down; open the stream again")]
+    ShuttingDown,
+    /// There is no such posting for the caller.
+    #[error("no such posting")]
+    PostingNotFound {
+        /// As it was named.
+        name: String,
+    },
 }
 
 impl From<CredentialError> for Fault {
@@ -201,6 +240,30 @@ impl From<CredentialError> for Fault {
                 Self::new(Kind::PermissionDenied, Reason::ActionNotGranted, message)
             }
             CredentialError::Corrupt { .. } => Self::internal(error),
+            CredentialError::ConsentNotFound { id } => {
+                not_found(Reason::ConsentNotFound, "consent", id)
+            }
+            CredentialError::ConsentNotGiven { id, .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::ConsentNotGiven, message)
+                    .about("consent", id.to_string())
+            }
+            CredentialError::ClaimsBeyondConsent { id } => {
+                Self::new(Kind::FailedPrecondition, Reason::ClaimsBeyondConsent, message)
+                    .about("consent", id.to_string())
+            }
+            CredentialError::OutOfStep { .. } => {
+                Self::new(Kind::FailedPrecondition, Reason::StreamOutOfStep, message)
+            }
+            CredentialError::BatchTooLarge => {
+                Self::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message)
+            }
+            CredentialError::ShuttingDown => {
+                Self::new(Kind::Unavailable, Reason::ShuttingDown, message)
+                    .retry_after(std::time::Duration::from_millis(500))
+            }
+            CredentialError::PostingNotFound { name } => {
+                not_found(Reason::PostingNotFound, "posting", name)
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::credentials::status::publisher::Publisher;
 use crate::credentials::status::watch::StatusWatches;
 use crate::credentials::status::web::Served;
 use crate::platform::feed::reader::Feed;
+use crate::platform::keys::sealing::DataKey;
 use crate::platform::page::PageTokens;
 use crate::platform::secrets::{self, CREDENTIALS, SecretError};
 use crate::server::HubParts;
@@ -30,6 +31,8 @@ pub(crate) struct IssuingParts {
     pub(crate) watches: StatusWatches,
     /// Status lists over HTTP.
     pub(crate) served: Served,
+    /// The secret that all replicas share.
+    pub(crate) secret: Arc<DataKey>,
 }
 
 /// Starts what works in the background, and returns the rest.
@@ -84,7 +87,9 @@ pub(crate) async fn start(
         allows_loopback: parts.allows_loopback,
     };
     drop(tasks.spawn(fetching.run(tasks.stopping())));
+    let secret_of_all = Arc::clone(&issuing.secret);
     Ok(IssuingParts {
+        secret: secret_of_all,
         service: CredentialGrpc {
             streams: IssueStreams { issuing: issuing.clone(), tasks: tasks.clone() },
             issuing,

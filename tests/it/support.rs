@@ -13,6 +13,7 @@ pub(crate) mod plain;
 pub(crate) mod postings;
 pub(crate) mod sync;
 pub(crate) mod table;
+pub(crate) mod wallet;
 pub(crate) mod watch;
 
 use std::future::Future;
