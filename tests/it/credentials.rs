@@ -12,3 +12,4 @@ mod requirements;
 mod status;
 mod stream;
 mod verification;
+mod watch;

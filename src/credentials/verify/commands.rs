@@ -144,7 +144,8 @@ impl Verifier {
     ///
     /// The database fails.
     pub async fn known(&self, peeks: &[Peek]) -> Result<Vec<Facts>, Fault> {
-        let digests: Vec<Vec<u8>> = peeks.iter().filter_map(|it| Some(it.digest?.to_vec())).collect();
+        let digests: Vec<Vec<u8>> =
+            peeks.iter().filter_map(|it| Some(it.digest?.to_vec())).collect();
         let mut hub = self.db.read(&Permit::of_hub()).await?;
         let known = follow::known(hub.connection(), &digests).await?;
         let known: HashMap<&[u8], &follow::Known> =
@@ -205,7 +206,9 @@ impl Verifier {
         let (participant, _) = holder(tx.permit());
         let mut following = follow::Following::default();
         for it in examined.iter().filter(|it| it.beyond.is_none() && is_followed(it)) {
-            let (Some(seen), Some(digest)) = (&it.verdict.status, it.verdict.digest) else { continue };
+            let (Some(seen), Some(digest)) = (&it.verdict.status, it.verdict.digest) else {
+                continue;
+            };
             let Ok(place) = i64::try_from(seen.index) else { continue };
             let latest = task.now + FOLLOWED;
             following.uris.push(seen.uri.clone());
@@ -267,10 +270,15 @@ impl Verifier {
         let all = round.examined.iter().enumerate();
         let further = all.filter_map(|(index, it)| {
             let disclosure = disclosure(index, it)?;
-            Some(Further { entry_id: ids::time_ordered(round.now), subject: subject(it), disclosure })
+            Some(Further {
+                entry_id: ids::time_ordered(round.now),
+                subject: subject(it),
+                disclosure,
+            })
         });
         let further: Vec<_> = further.collect();
-        let valid = round.examined.iter().filter(|it| it.verdict.outcome() == Outcome::Valid).count();
+        let valid =
+            round.examined.iter().filter(|it| it.verdict.outcome() == Outcome::Valid).count();
         let subject = format!("credentials: {} presented, {valid} valid", round.examined.len());
         Record::new(round.now, subject, event).disclosing_each(further)
     }
@@ -296,7 +304,8 @@ async fn held_consent(
     now: OffsetDateTime,
 ) -> Result<Consent, CredentialError> {
     let row = store::hold_received(tx, id).await?;
-    let consent = read(row.ok_or_else(|| CredentialError::ConsentNotFound { id: id.to_string() })?)?;
+    let consent =
+        read(row.ok_or_else(|| CredentialError::ConsentNotFound { id: id.to_string() })?)?;
     holds(&consent, now)?;
     Ok(consent)
 }
@@ -372,7 +381,8 @@ async fn spend(
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     let bound = peeks.iter().zip(examined).filter(|(_, it)| it.verdict.is_bound);
-    let used: Vec<Vec<u8>> = bound.filter_map(|(peek, _)| Some(peek.nonce_sha256?.to_vec())).collect();
+    let used: Vec<Vec<u8>> =
+        bound.filter_map(|(peek, _)| Some(peek.nonce_sha256?.to_vec())).collect();
     if !used.is_empty() {
         store::spend_nonces(tx, &used, now).await?;
     }
