@@ -9,6 +9,7 @@ mod lists;
 mod registry;
 mod replay;
 mod requirements;
+mod standing;
 mod status;
 mod stream;
 mod verification;
