@@ -16,9 +16,6 @@ pub mod publicity;
 pub mod queries;
 pub mod trust;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -168,3 +165,6 @@ impl Registry {
         self.0.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

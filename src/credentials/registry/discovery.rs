@@ -140,22 +140,16 @@ impl Discovery {
         };
         let address = well_known(identifier, self.allows_loopback);
         let address = address.ok_or("its identifier is no address that is asked")?;
-        let metadata: Metadata = serde_json::from_slice(&fetch::get(&address, &bounds).await?)?;
-        if metadata.issuer != identifier {
-            return Err("the answer is another issuer's".into());
-        }
-        let set = match (metadata.jwks, metadata.jwks_uri) {
-            (Some(set), None) => set,
-            (None, Some(uri)) => {
+        let keys = match told(&fetch::get(&address, &bounds).await?, identifier)? {
+            Told::Keys(keys) => keys,
+            Told::At(uri) => {
                 let address = fetch::address(&uri, self.allows_loopback);
                 let address = address.ok_or("its jwks_uri is no address that is asked")?;
-                serde_json::from_slice(&fetch::get(&address, &bounds).await?)?
-            }
-            (Some(_), Some(_)) | (None, None) => {
-                return Err("the answer has not one of jwks and jwks_uri".into());
+                let set = serde_json::from_slice::<KeySet>(&fetch::get(&address, &bounds).await?);
+                set.map_err(|_| "its jwks_uri leads to no key set")?.keys
             }
         };
-        found(set.keys).ok_or_else(|| "the answer has no key that can be used".into())
+        found(keys).ok_or_else(|| "the answer has no key that can be used".into())
     }
 
     /// Enters what has changed; another replica may have come first.
@@ -206,6 +200,27 @@ struct Metadata {
 #[derive(Debug, Deserialize)]
 struct KeySet {
     keys: Vec<Value>,
+}
+
+/// Where an issuer's keys are.
+#[derive(Debug)]
+enum Told {
+    Keys(Vec<Value>),
+    At(String),
+}
+
+/// Reads what an issuer tells of itself.
+fn told(content: &[u8], identifier: &str) -> Result<Told, &'static str> {
+    let metadata: Metadata =
+        serde_json::from_slice(content).map_err(|_| "the answer is no metadata of an issuer")?;
+    if metadata.issuer != identifier {
+        return Err("the answer is another issuer's");
+    }
+    match (metadata.jwks, metadata.jwks_uri) {
+        (Some(set), None) => Ok(Told::Keys(set.keys)),
+        (None, Some(uri)) => Ok(Told::At(uri)),
+        (Some(_), Some(_)) | (None, None) => Err("the answer has not one of jwks and jwks_uri"),
+    }
 }
 
 /// Keys that were found, by id.
@@ -268,7 +283,7 @@ mod tests {
     use serde_json::json;
 
     use crate::credentials::domain::Algorithm;
-    use crate::credentials::registry::discovery::{found, well_known};
+    use crate::credentials::registry::discovery::{Told, found, told, well_known};
     use crate::credentials::sdjwt::key::SecretKey;
 
     #[test]
@@ -282,6 +297,32 @@ mod tests {
         check("https://a.example:8/t/1", Some("https://a.example:8/.well-known/jwt-vc-issuer/t/1"));
         check("http://a.example/t", None);
         check("urn:a", None);
+    }
+
+    #[test]
+    fn an_answer_is_the_issuers_own_and_has_keys_or_tells_where_they_are() {
+        let own = "https://a.example/t";
+        let check = |content: serde_json::Value, expected: Result<&str, &str>| {
+            let found = told(content.to_string().as_bytes(), own);
+            let found = found.map(|it| match it {
+                Told::Keys(keys) => format!("{} keys", keys.len()),
+                Told::At(uri) => uri,
+            });
+            assert_eq!(found, expected.map(str::to_owned), "{content}");
+        };
+        let set = json!({"keys": [1, 2]});
+        check(json!({"issuer": own, "jwks": set}), Ok("2 keys"));
+        check(json!({"issuer": own, "jwks_uri": "https://b.example/"}), Ok("https://b.example/"));
+        let others = Err("the answer is another issuer's");
+        check(json!({"issuer": "https://b.example/t", "jwks": set}), others);
+        check(json!({"issuer": "https://a.example/t/", "jwks": set}), others);
+        let not_one = Err("the answer has not one of jwks and jwks_uri");
+        check(json!({"issuer": own}), not_one);
+        check(json!({"issuer": own, "jwks": set, "jwks_uri": "https://b.example/"}), not_one);
+        let none = Err("the answer is no metadata of an issuer");
+        check(json!({"jwks": set}), none);
+        check(json!({"issuer": own, "jwks": {"keys": {}}}), none);
+        check(json!([own]), none);
     }
 
     #[test]

@@ -121,6 +121,26 @@ pub async fn own(
     Ok(row)
 }
 
+/// Returns a consent of which the permit's holder is the recipient.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn received(
+    connection: &mut PgConnection,
+    permit: &Permit,
+    id: ConsentId,
+) -> Result<Option<Row>, DbError> {
+    let row = select_consents!(
+        "WHERE c.consent_id = $2 AND c.recipient_id = $1",
+        holder(permit),
+        id.0,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row)
+}
+
 /// Returns a consent of which the permit's holder is the recipient, and keeps it as it is until the transaction ends: who withdraws it
 /// waits, and whoever asks after that finds it withdrawn.
 ///
@@ -293,7 +313,7 @@ pub async fn give_out(
 }
 
 /// A nonce that was given out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenOut {
     /// Its SHA-256.
     pub nonce_sha256: Vec<u8>,
@@ -303,6 +323,28 @@ pub struct GivenOut {
     pub expires_at: OffsetDateTime,
     /// When it was used.
     pub used_at: Option<OffsetDateTime>,
+}
+
+/// Returns those of some nonces that were given to the permit's holder.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn nonces(
+    connection: &mut PgConnection,
+    permit: &Permit,
+    nonces_sha256: &[Vec<u8>],
+) -> Result<Vec<GivenOut>, DbError> {
+    let rows = sqlx::query_as!(
+        GivenOut,
+        "SELECT nonce_sha256, consent_id, expires_at, used_at FROM presentation_request
+         WHERE nonce_sha256 = ANY ($1) AND participant_id = $2 ORDER BY nonce_sha256",
+        nonces_sha256,
+        holder(permit),
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
 }
 
 /// Returns those of some nonces that were given to the permit's holder. Who comes second with the same waits until the transaction ends.

@@ -13,14 +13,17 @@ use crate::credentials::domain::ConsentId;
 use crate::credentials::error::CredentialError;
 use crate::credentials::store::consent as store;
 use crate::credentials::verify::answer::kept;
-use crate::credentials::verify::commands::{Verifier, beyond, holds};
+use crate::credentials::verify::commands::{Round, Verifier, beyond, holds};
 use crate::credentials::verify::policy::{Asked, Right};
 use crate::credentials::verify::task::Texts;
 use crate::kernel::fault::Fault;
 use crate::pb::peshub::credentials::v1 as pb;
-use crate::platform::db::{Disclosure, Record, WriteTx};
+use crate::platform::db::{DbError, Disclosure, Record, WriteTx};
 use crate::platform::permit::Permit;
 use crate::platform::replay::{self, Known};
+
+/// How often a call is examined whose consent or nonce others change.
+const TRIES: u32 = 5;
 
 /// A call that verifies.
 #[derive(Clone)]
@@ -75,12 +78,35 @@ impl Verifier {
         is_batch: bool,
         about: impl FnOnce(Record) -> Record + Send,
     ) -> Result<Answered, Fault> {
-        let mut tx = self.db.write(&call.permit).await?;
-        if let Some(stored) = earlier(&mut tx, call).await? {
-            drop(tx);
-            return self.repeated(call, stored).await;
+        if !call.request_id.is_empty() {
+            let mut tx = self.db.write(&call.permit).await?;
+            if let Some(stored) = earlier(&mut tx, call).await? {
+                drop(tx);
+                return self.repeated(call, stored).await;
+            }
         }
-        let round = self.verify(&mut tx, &call.asked, &call.texts, call.now).await?;
+        for _ in 0..TRIES {
+            let prepared = self.prepare(&call.permit, &call.asked, &call.texts, call.now).await?;
+            let mut tx = self.db.write(&call.permit).await?;
+            if let Some(stored) = earlier(&mut tx, call).await? {
+                drop(tx);
+                return self.repeated(call, stored).await;
+            }
+            let grounds = (&call.asked, &call.texts);
+            if let Some(round) = self.conclude(&mut tx, grounds, prepared).await? {
+                return self.told(tx, call, (round, is_batch), about).await;
+            }
+        }
+        Err(DbError::Contended(None).into())
+    }
+
+    async fn told(
+        &self,
+        mut tx: WriteTx,
+        call: &Call,
+        (round, is_batch): (Round, bool),
+        about: impl FnOnce(Record) -> Record + Send,
+    ) -> Result<Answered, Fault> {
         if let ([one], false) = (round.examined.as_slice(), is_batch)
             && let Some(error) = beyond(one, round.consent.as_deref())
         {

@@ -10,14 +10,15 @@ use uuid::Uuid;
 
 use crate::credentials::consent::commands::{Audience, read};
 use crate::credentials::consent::{Consent, EvidenceKind, State, nonce_sha256};
-use crate::credentials::domain::{ConsentId, Outcome, Status};
+use crate::credentials::domain::{ConsentId, Outcome};
 use crate::credentials::error::CredentialError;
 use crate::credentials::registry::Registry;
 use crate::credentials::status::Statuses;
-use crate::credentials::status::look::{Finding, Look, Why};
-use crate::credentials::store::{consent as store, follow};
+use crate::credentials::status::look::{Look, Why};
+use crate::credentials::store::{consent as store, follow as known};
 use crate::credentials::verify::basis::Seals;
 use crate::credentials::verify::cache::Verified;
+use crate::credentials::verify::follow;
 use crate::credentials::verify::engine::{ANOTHER_HOLDER, Facts, Nonce};
 use crate::credentials::verify::policy::{Asked, Right};
 use crate::credentials::verify::task::{Looks, Peek, Task, Texts, Whence, peek_all};
@@ -29,8 +30,6 @@ use crate::platform::permit::Permit;
 
 /// How long a status list is waited for that is on its way.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a credential without an end is followed.
-const FOLLOWED: time::Duration = time::Duration::days(366);
 
 /// What verification works with.
 #[derive(Clone, Debug)]
@@ -65,33 +64,46 @@ pub struct Round {
     pub facts: Arc<[Facts]>,
 }
 
+/// Presentations that were examined on what stood in the database then, outside of a transaction, so that no connection waits for
+/// computing.
+pub struct Prepared {
+    task: Task,
+    peeks: Vec<Peek>,
+    nonces: Vec<store::GivenOut>,
+    facts: Arc<[Facts]>,
+    examined: Vec<Examined>,
+}
+
 impl Verifier {
-    /// Verifies presentations within a transaction: what is to be kept is written, and nothing is committed.
+    /// Examines presentations.
     ///
     /// # Errors
     ///
     /// `CONSENT_NOT_FOUND`, `CONSENT_NOT_GIVEN`, or the database fails.
-    pub async fn verify(
+    pub async fn prepare(
         &self,
-        tx: &mut WriteTx,
+        permit: &Permit,
         asked: &Asked,
         texts: &Texts,
         now: OffsetDateTime,
-    ) -> Result<Round, Fault> {
-        let consent = match &asked.grounds.right {
-            Right::Consent(id) => Some(Arc::new(held_consent(tx, *id, now).await?)),
-            Right::Law(_) => None,
-        };
-        let wants_nonce = consent.is_some() && asked.policy.nonce.is_empty();
-        let peeks = peek_all(texts, wants_nonce).await?;
-        let peeks = with_own_nonce(peeks, asked, consent.is_some());
-        let facts = self.facts(tx, &peeks, consent.as_deref(), now).await?;
-        let (participant, audience) = holder(tx.permit());
+    ) -> Result<Prepared, Fault> {
+        let by_consent = matches!(asked.grounds.right, Right::Consent(_));
+        let peeks = peek_all(texts, by_consent && asked.policy.nonce.is_empty()).await?;
+        let peeks = with_own_nonce(peeks, asked, by_consent);
+        let (mut consent, mut nonces) = (None, Vec::new());
+        if let Right::Consent(id) = asked.grounds.right {
+            let mut tx = self.db.read(permit).await?;
+            let row = store::received(tx.connection(), permit, id).await?;
+            consent = Some(Arc::new(sound(row, id, now)?));
+            nonces = store::nonces(tx.connection(), permit, &hashes(&peeks)).await?;
+        }
+        let facts = self.facts(&peeks, (&nonces, consent.as_deref()), now).await?;
+        let (_, name) = holder(permit);
         let task = Task {
             book: self.registry.present(),
             policy: Arc::clone(&asked.policy),
-            consent: consent.clone(),
-            audience: self.audience.of(&audience).into(),
+            consent,
+            audience: self.audience.of(&name).into(),
             now,
             verified: Arc::clone(&self.verified),
             statuses: match asked.policy.as_of {
@@ -102,30 +114,53 @@ impl Verifier {
             looks: Arc::default(),
         };
         let examined = task.examine_all(texts, Arc::clone(&facts)).await?;
-        let mut examined = self.settle(&task, texts, &facts, examined).await?;
-        if asked.policy.follow {
-            self.follow(tx, (&task, texts, &facts), &mut examined).await?;
+        let examined = self.settle(&task, texts, &facts, examined).await?;
+        Ok(Prepared { task, peeks, nonces, facts, examined })
+    }
+
+    /// Writes down what is to be kept of what was examined, and commits nothing. Returns `None` when the consent or a nonce has changed
+    /// meanwhile, so that all must be examined again.
+    ///
+    /// # Errors
+    ///
+    /// `CONSENT_NOT_FOUND`, `CONSENT_NOT_GIVEN`, or the database fails.
+    pub async fn conclude(
+        &self,
+        tx: &mut WriteTx,
+        (asked, texts): (&Asked, &Texts),
+        prepared: Prepared,
+    ) -> Result<Option<Round>, Fault> {
+        let Prepared { task, peeks, nonces, facts, mut examined } = prepared;
+        if let Some(consent) = &task.consent {
+            let row = store::hold_received(tx, consent.id).await?;
+            let present = sound(row, consent.id, task.now)?;
+            let is_same = present.given_at == consent.given_at
+                && present.holder_key == consent.holder_key
+                && store::hold_nonces(tx, &hashes(&peeks)).await? == nonces;
+            if !is_same {
+                return Ok(None);
+            }
         }
-        spend(tx, &peeks, &examined, now).await?;
-        let consent = given(tx, consent, &mut examined, now).await?;
-        let trust_revision = task.book.revision();
-        Ok(Round { participant, now, trust_revision, consent, examined, facts })
+        if asked.policy.follow {
+            let (participant, _) = holder(tx.permit());
+            let named = |digest: &[u8; 32]| self.seals.handle(participant, digest);
+            let looks = follow::begin(tx, &examined, named, task.now).await?;
+            again((&task, looks), texts, &facts, &mut examined);
+        }
+        spend(tx, &peeks, &examined, task.now).await?;
+        let (now, trust_revision) = (task.now, task.book.revision());
+        let consent = given(tx, task.consent, &mut examined, now).await?;
+        let (participant, _) = holder(tx.permit());
+        Ok(Some(Round { participant, now, trust_revision, consent, examined, facts }))
     }
 
     /// Returns what the hub knows of presentations besides.
     async fn facts(
         &self,
-        tx: &mut WriteTx,
         peeks: &[Peek],
-        consent: Option<&Consent>,
+        (given_out, consent): (&[store::GivenOut], Option<&Consent>),
         now: OffsetDateTime,
     ) -> Result<Arc<[Facts]>, Fault> {
-        let hashes: Vec<Vec<u8>> =
-            peeks.iter().filter_map(|it| Some(it.nonce_sha256?.to_vec())).collect();
-        let given_out = match hashes.as_slice() {
-            [] => Vec::new(),
-            hashes => store::hold_nonces(tx, hashes).await?,
-        };
         let nonces: HashMap<&[u8], Nonce> = given_out
             .iter()
             .map(|it| (it.nonce_sha256.as_slice(), standing(it, consent, now)))
@@ -144,11 +179,10 @@ impl Verifier {
     ///
     /// The database fails.
     pub async fn known(&self, peeks: &[Peek]) -> Result<Vec<Facts>, Fault> {
-        let digests: Vec<Vec<u8>> =
-            peeks.iter().filter_map(|it| Some(it.digest?.to_vec())).collect();
+        let digests: Vec<Vec<u8>> = peeks.iter().filter_map(|it| Some(it.digest?.to_vec())).collect();
         let mut hub = self.db.read(&Permit::of_hub()).await?;
-        let known = follow::known(hub.connection(), &digests).await?;
-        let known: HashMap<&[u8], &follow::Known> =
+        let known = known::known(hub.connection(), &digests).await?;
+        let known: HashMap<&[u8], &known::Known> =
             known.iter().map(|it| (it.digest.as_slice(), it)).collect();
         let facts = peeks.iter().map(|peek| {
             let known = peek.digest.and_then(|it| known.get(it.as_slice()).copied());
@@ -168,7 +202,7 @@ impl Verifier {
     /// The database fails.
     pub async fn worker_of(&self, digest: &[u8]) -> Result<Option<Uuid>, Fault> {
         let mut hub = self.db.read(&Permit::of_hub()).await?;
-        let known = follow::known(hub.connection(), &[digest.to_vec()]).await?;
+        let known = known::known(hub.connection(), &[digest.to_vec()]).await?;
         Ok(known.into_iter().next().and_then(|it| it.worker_id))
     }
 
@@ -195,61 +229,6 @@ impl Verifier {
         Ok(examined)
     }
 
-    /// Follows what counts, or may again. How it stands is then told by the database, since nobody would tell of what was changed just
-    /// before.
-    async fn follow(
-        &self,
-        tx: &mut WriteTx,
-        (task, texts, facts): (&Task, &Texts, &Arc<[Facts]>),
-        examined: &mut [Examined],
-    ) -> Result<(), Fault> {
-        let (participant, _) = holder(tx.permit());
-        let mut following = follow::Following::default();
-        for it in examined.iter().filter(|it| it.beyond.is_none() && is_followed(it)) {
-            let (Some(seen), Some(digest)) = (&it.verdict.status, it.verdict.digest) else {
-                continue;
-            };
-            let Ok(place) = i64::try_from(seen.index) else { continue };
-            let latest = task.now + FOLLOWED;
-            following.uris.push(seen.uri.clone());
-            following.places.push(place);
-            following.handles.push(self.seals.handle(participant, &digest));
-            following.digests.push(digest.to_vec());
-            following.until.push(it.verdict.times.expires_at.map_or(latest, |it| it.min(latest)));
-        }
-        if following.uris.is_empty() {
-            return Ok(());
-        }
-        let standings = follow::follow(tx, &following, task.now).await?;
-        let places = following.uris.iter().cloned().zip(following.places.iter().copied());
-        let keys: Vec<(String, u64)> =
-            places.map(|(uri, place)| (uri, u64::try_from(place).unwrap_or_default())).collect();
-        let mut looks = Looks::new();
-        for seen in examined.iter().filter_map(|it| it.verdict.status.as_ref()) {
-            let key = (seen.uri.clone(), seen.index);
-            let (Look::Known(finding), Some(item)) =
-                (seen.look, keys.iter().position(|it| *it == key))
-            else {
-                continue;
-            };
-            let status = if finding.kept_here {
-                let item = i64::try_from(item).unwrap_or_default();
-                let standing = standings.iter().find(|it| it.item == item);
-                standing.and_then(|it| Status::of_number(it.status))
-            } else {
-                match self.statuses.look_up_at(&seen.place(), task.now, task.now).await? {
-                    Look::Known(newest) => Some(newest.status),
-                    Look::OutOfRange | Look::Unavailable { .. } => None,
-                }
-            };
-            if let Some(status) = status.filter(|it| *it != finding.status) {
-                looks.insert(key, Look::Known(Finding { status, as_of: task.now, ..finding }));
-            }
-        }
-        again((task, looks), texts, facts, examined);
-        Ok(())
-    }
-
     /// Returns the row of the audit trail for what was verified.
     #[must_use]
     pub fn record(&self, asked: &Asked, round: &Round, is_batch: bool) -> Record {
@@ -270,15 +249,10 @@ impl Verifier {
         let all = round.examined.iter().enumerate();
         let further = all.filter_map(|(index, it)| {
             let disclosure = disclosure(index, it)?;
-            Some(Further {
-                entry_id: ids::time_ordered(round.now),
-                subject: subject(it),
-                disclosure,
-            })
+            Some(Further { entry_id: ids::time_ordered(round.now), subject: subject(it), disclosure })
         });
         let further: Vec<_> = further.collect();
-        let valid =
-            round.examined.iter().filter(|it| it.verdict.outcome() == Outcome::Valid).count();
+        let valid = round.examined.iter().filter(|it| it.verdict.outcome() == Outcome::Valid).count();
         let subject = format!("credentials: {} presented, {valid} valid", round.examined.len());
         Record::new(round.now, subject, event).disclosing_each(further)
     }
@@ -297,17 +271,19 @@ impl Verifier {
     }
 }
 
-/// Returns the consent that gives the right, and keeps it as it is until the transaction ends.
-async fn held_consent(
-    tx: &mut WriteTx,
+/// Returns a consent as it was found; it must hold.
+fn sound(
+    row: Option<store::Row>,
     id: ConsentId,
     now: OffsetDateTime,
 ) -> Result<Consent, CredentialError> {
-    let row = store::hold_received(tx, id).await?;
-    let consent =
-        read(row.ok_or_else(|| CredentialError::ConsentNotFound { id: id.to_string() })?)?;
+    let consent = read(row.ok_or_else(|| CredentialError::ConsentNotFound { id: id.to_string() })?)?;
     holds(&consent, now)?;
     Ok(consent)
+}
+
+fn hashes(peeks: &[Peek]) -> Vec<Vec<u8>> {
+    peeks.iter().filter_map(|it| Some(it.nonce_sha256?.to_vec())).collect()
 }
 
 /// Sees that a consent was not withdrawn and its time is not over.
@@ -369,10 +345,6 @@ fn again(
     }
 }
 
-fn is_followed(it: &Examined) -> bool {
-    matches!(it.verdict.outcome(), Outcome::Valid | Outcome::Suspended)
-}
-
 /// Notes that the nonces of proofs that hold are used.
 async fn spend(
     tx: &mut WriteTx,
@@ -381,8 +353,7 @@ async fn spend(
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     let bound = peeks.iter().zip(examined).filter(|(_, it)| it.verdict.is_bound);
-    let used: Vec<Vec<u8>> =
-        bound.filter_map(|(peek, _)| Some(peek.nonce_sha256?.to_vec())).collect();
+    let used: Vec<Vec<u8>> = bound.filter_map(|(peek, _)| Some(peek.nonce_sha256?.to_vec())).collect();
     if !used.is_empty() {
         store::spend_nonces(tx, &used, now).await?;
     }

@@ -34,13 +34,13 @@ use crate::support::{TestHub, World, story, until};
 
 /// What the server elsewhere answers, by path, and how often it was asked.
 #[derive(Clone, Default)]
-struct Elsewhere {
+pub(crate) struct Elsewhere {
     answers: Arc<Mutex<HashMap<String, (u16, String)>>>,
     asked: Arc<Mutex<HashMap<String, u32>>>,
 }
 
 impl Elsewhere {
-    fn put(&self, path: &str, body: String) {
+    pub(crate) fn put(&self, path: &str, body: String) {
         self.answers.lock().unwrap().insert(path.to_owned(), (200, body));
     }
 
@@ -53,7 +53,7 @@ impl Elsewhere {
     }
 }
 
-async fn answer(
+pub(crate) async fn answer(
     State(elsewhere): State<Elsewhere>,
     Path(path): Path<String>,
 ) -> (StatusCode, String) {
@@ -147,14 +147,14 @@ impl Far {
     }
 }
 
-fn known(look: Look) -> Option<Finding> {
+pub(crate) fn known(look: Look) -> Option<Finding> {
     match look {
         Look::Known(found) => Some(found),
         _ => None,
     }
 }
 
-fn signed(claims: &Value, typ: &str, key: &SecretKey) -> String {
+pub(crate) fn signed(claims: &Value, typ: &str, key: &SecretKey) -> String {
     jws::sign(typ, Some("lists"), claims.as_object().unwrap(), key).unwrap()
 }
 
@@ -163,14 +163,14 @@ fn now() -> i64 {
 }
 
 /// A list whose place 3 has a value.
-fn with(value: u8) -> Entries {
+pub(crate) fn with(value: u8) -> Entries {
     let mut entries = Entries::zeros(Bits::Two, 16);
     entries.set(3, value);
     entries
 }
 
 /// Lets every list be fetched again at once.
-async fn hurry(world: &World) {
+pub(crate) async fn hurry(world: &World) {
     sqlx::query("UPDATE status_list SET due_at = now() WHERE shard IS NULL")
         .execute(&world.pool)
         .await

@@ -20,7 +20,7 @@ use crate::workers::people::{Invented, register, workers};
 const NORTH: &str = "platform-north";
 
 /// A stream, message by message.
-struct Asking {
+pub(crate) struct Asking {
     questions: mpsc::Sender<VerifyPresentationsRequest>,
     answers: Streaming<VerifyPresentationsResponse>,
 }
@@ -34,7 +34,7 @@ impl Asking {
         Self { questions, answers: answers.await.unwrap().into_inner() }
     }
 
-    async fn open(hub: &TestHub, grounds: Option<Grounds>) -> Self {
+    pub(crate) async fn open(hub: &TestHub, grounds: Option<Grounds>) -> Self {
         let asking = Self::start(hub).await;
         let policy = Some(VerificationPolicy::default());
         asking.say(Message::Open(OpenVerification { grounds, policy })).await;
@@ -46,11 +46,11 @@ impl Asking {
         self.questions.send(message).await.unwrap_or_default();
     }
 
-    async fn batch(&self, number: i64, presentations: Vec<String>) {
+    pub(crate) async fn batch(&self, number: i64, presentations: Vec<String>) {
         self.say(Message::Batch(PresentationBatch { number, presentations })).await;
     }
 
-    async fn answer(&mut self) -> Result<VerifyPresentationsResponse, Refusal> {
+    pub(crate) async fn answer(&mut self) -> Result<VerifyPresentationsResponse, Refusal> {
         match within("an answer", self.answers.message()).await {
             Ok(answer) => Ok(answer.expect("an answer")),
             Err(status) => Err(Refusal::of(&status)),
@@ -58,7 +58,7 @@ impl Asking {
     }
 }
 
-fn outcomes(answer: &VerifyPresentationsResponse) -> Vec<VerdictOutcome> {
+pub(crate) fn outcomes(answer: &VerifyPresentationsResponse) -> Vec<VerdictOutcome> {
     answer.results.iter().map(|it| it.verdict.as_ref().unwrap().outcome()).collect()
 }
 

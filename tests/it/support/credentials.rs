@@ -2,6 +2,8 @@
 //!
 //! The academy in Hangzhou issues; the bureau of Zhejiang registers it, publishes the type and accredits.
 
+use std::process::Command;
+
 use peshub::pb::peshub::common::v1::{Division, DivisionScheme, Occupation, OccupationScheme};
 use peshub::pb::peshub::credentials::v1::issuer_service_client::IssuerServiceClient;
 use peshub::pb::peshub::credentials::v1::{
@@ -11,7 +13,8 @@ use peshub::pb::peshub::credentials::v1::{
 };
 use serde_json::json;
 
-use crate::support::TestHub;
+use crate::program::peshub;
+use crate::support::{TestHub, cluster};
 
 /// Who issues.
 pub(crate) const ACADEMY: &str = "academy-hangzhou";
@@ -180,4 +183,22 @@ pub(crate) fn division(code: &str) -> Division {
 pub(crate) fn occupation(code: &str) -> Occupation {
     let scheme = OccupationScheme::Csco2022.into();
     Occupation { scheme, code: code.to_owned(), name: String::new() }
+}
+
+/// The program as somebody uses it who has a participant's certificate; arguments of a command follow.
+pub(crate) fn cli(hub: &TestHub, participant: &str) -> Command {
+    let folder = cluster::directory("program");
+    let identity = hub.ca.participant(participant).expect("a certificate");
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    };
+    let mut command = peshub();
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.env("PESHUB_HUB", format!("https://{}", hub.address));
+    command.env("PESHUB_CA", write("ca.pem", &hub.ca.certificate()));
+    command.env("PESHUB_CERT", write("cert.pem", &identity.certificate));
+    command.env("PESHUB_KEY", write("key.pem", &identity.key));
+    command
 }
