@@ -10,10 +10,12 @@ use crate::platform::telemetry;
 mod audit;
 mod bench;
 mod client;
+mod credentials;
 mod demo;
 mod dev;
 mod feed;
 mod import;
+mod issuers;
 mod keys;
 mod migrate;
 mod output;
@@ -74,6 +76,12 @@ enum Command {
     /// Register workers, and see or erase what is known of them.
     #[command(subcommand)]
     Workers(workers::WorkersCommand),
+    /// Look after the trust registry: issuers of credentials, their keys, what they may issue, credential types.
+    #[command(subcommand)]
+    Issuers(issuers::IssuersCommand),
+    /// Make holders' keys, look into credentials and present them.
+    #[command(subcommand)]
+    Credentials(credentials::CredentialsCommand),
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -109,7 +117,9 @@ pub fn run() -> ExitCode {
             Command::Watch(args) => watch::run(args).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
+            Command::Issuers(command) => issuers::run(command).await,
             Command::Workers(command) => workers::run(command).await,
+            Command::Credentials(command) => credentials::run(command),
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

@@ -39,7 +39,7 @@ impl fmt::Display for AccreditationId {
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256 (RFC 7518, section 3.4).
     Es256,
-    /// EdDSA with Ed25519 (RFC 8037, section 3.1).
+    /// `EdDSA` with Ed25519 (RFC 8037, section 3.1).
     EdDsa,
 }
 
@@ -149,6 +149,27 @@ pub enum Outcome {
     Valid,
 }
 
+impl Outcome {
+    /// Returns its name in the audit trail: the contract's, without what all of them begin with.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "MALFORMED",
+            Self::UntrustedIssuer => "UNTRUSTED_ISSUER",
+            Self::BadSignature => "BAD_SIGNATURE",
+            Self::BadBinding => "BAD_BINDING",
+            Self::OutOfScope => "OUT_OF_SCOPE",
+            Self::NotYetValid => "NOT_YET_VALID",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::Suspended => "SUSPENDED",
+            Self::StatusUnavailable => "STATUS_UNAVAILABLE",
+            Self::StatusStale => "STATUS_STALE",
+            Self::Valid => "VALID",
+        }
+    }
+}
+
 /// The part of a path that names a claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
@@ -200,10 +221,22 @@ impl ClaimPath {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.0.len() <= other.0.len()
-            && self.0.iter().zip(&other.0).all(|(own, other)| match (own, other) {
-                (Segment::Every, Segment::Every | Segment::Element(_)) => true,
-                (own, other) => own == other,
-            })
+            && self.0.iter().zip(&other.0).all(|(own, other)| own.names(other))
+    }
+}
+
+impl Segment {
+    /// Returns whether this one names `other`. The contract writes a member named `18` and an element alike, so that they name
+    /// each other.
+    #[must_use]
+    pub fn names(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Every, Self::Element(_)) => true,
+            (Self::Element(index), Self::Name(name)) | (Self::Name(name), Self::Element(index)) => {
+                *name == index.to_string()
+            }
+            (own, other) => own == other,
+        }
     }
 }
 
@@ -225,7 +258,7 @@ impl fmt::Display for ClaimPath {
 
 #[cfg(test)]
 mod tests {
-    use crate::credentials::domain::ClaimPath;
+    use crate::credentials::domain::{ClaimPath, Segment};
 
     fn path(text: &str) -> ClaimPath {
         let segments: Vec<String> = text.split('.').map(ToOwned::to_owned).collect();
@@ -244,5 +277,12 @@ mod tests {
         check("skills.*", "skills.3", true);
         check("skills.3", "skills.*", false);
         check("skills.*.name", "skills.2.name", true);
+    }
+
+    #[test]
+    fn a_member_whose_name_is_a_number_is_named_as_an_element_is() {
+        let member = Segment::Name("18".to_owned());
+        assert!(Segment::Element(18).names(&member) && member.names(&Segment::Element(18)));
+        assert!(!Segment::Element(8).names(&member) && !Segment::Every.names(&member));
     }
 }

@@ -57,6 +57,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::probes", &["platform", "axum"], ""),
     ("platform::replay", &["kernel", "platform", "sqlx"], ""),
     ("platform::rpc", &["kernel", "platform", "tonic"], ""),
+    ("platform::secrets", &["platform", "sqlx"], ""),
     ("platform::serve", &["platform", "tonic"], "requests and answers have tonic's bodies"),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
     ("platform::tls", &["platform", "rustls"], ""),
@@ -66,6 +67,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "certificates are verified in TLS's own words",
     ),
     ("platform::upkeep", &["kernel", "platform", "sqlx"], ""),
+    ("platform::web", &["platform", "axum"], ""),
     ("participants::store", &["kernel", "platform", "sqlx"], ""),
     (
         "participants::commands",
@@ -100,7 +102,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "reads of one statement have no queries of their own",
     ),
     ("postings::domain", &["kernel"], ""),
-    ("postings::error", &["kernel", "platform::db", "postings::domain"], ""),
+    ("postings::error", &["kernel", "platform::db", "platform::feed", "postings::domain"], ""),
     (
         "postings::facets",
         &["kernel", "codes", "platform::permit", "postings::domain"],
@@ -247,7 +249,14 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("workers::domain", &["workers::domain"], ""),
     (
         "workers::error",
-        &["kernel", "platform::db", "platform::keys", "platform::replay", "workers::domain"],
+        &[
+            "kernel",
+            "platform::db",
+            "platform::keys",
+            "platform::replay",
+            "platform::secrets",
+            "workers::domain",
+        ],
         "",
     ),
     ("workers::sealed", &["platform::keys", "workers::domain", "workers::error"], ""),
@@ -314,9 +323,169 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel", "pb", "platform", "audit::export", "audit::queries", "audit::wire", "tonic"],
         "reads of one statement have no queries of their own",
     ),
+    ("credentials::error", &["kernel", "platform::db", "platform::keys"], ""),
+    (
+        "credentials::registry",
+        &["kernel", "platform", "credentials::error", "credentials::store::registry"],
+        "keeps the book fresh",
+    ),
+    (
+        "credentials::registry::book",
+        &["kernel", "credentials::registry::entry", "credentials::registry::kind"],
+        "pure: what stands in the registry at one revision",
+    ),
+    (
+        "credentials::registry::chain",
+        &[
+            "credentials::registry::entry",
+            "credentials::registry::trust",
+            "credentials::sdjwt",
+            "rustls",
+        ],
+        "certificates are verified",
+    ),
+    (
+        "credentials::registry::commands",
+        &[
+            "kernel",
+            "codes",
+            "pb",
+            "platform",
+            "credentials::domain",
+            "credentials::error",
+            "credentials::registry",
+            "credentials::sdjwt",
+            "credentials::store::registry",
+            "credentials::wire",
+        ],
+        "requests are handed in as they are: the registry has no other words for what it is told",
+    ),
+    (
+        "credentials::registry::discovery",
+        &[
+            "kernel",
+            "platform",
+            "credentials::error",
+            "credentials::registry",
+            "credentials::sdjwt",
+            "credentials::store::registry",
+        ],
+        "",
+    ),
+    (
+        "credentials::registry::entry",
+        &["kernel", "codes", "pb", "credentials::domain", "credentials::sdjwt"],
+        "accreditations are kept as the contract has them",
+    ),
+    (
+        "credentials::registry::keys",
+        &[
+            "kernel",
+            "platform::keys",
+            "credentials::domain",
+            "credentials::registry::entry",
+            "credentials::sdjwt",
+            "rustls",
+        ],
+        "keys are PEM files",
+    ),
+    (
+        "credentials::registry::kind",
+        &[
+            "kernel",
+            "codes",
+            "pb",
+            "credentials::domain",
+            "credentials::registry::trust",
+            "credentials::schema",
+        ],
+        "types are kept as the contract has them",
+    ),
+    (
+        "credentials::registry::publication",
+        &[
+            "kernel",
+            "pb",
+            "credentials::domain",
+            "credentials::registry::addresses",
+            "credentials::registry::kind",
+            "credentials::wire",
+        ],
+        "types are kept as the contract has them",
+    ),
+    (
+        "credentials::registry::publicity",
+        &[
+            "pb",
+            "credentials::domain",
+            "credentials::registry::entry",
+            "credentials::registry::kind",
+        ],
+        "types are kept as the contract has them",
+    ),
+    (
+        "credentials::registry::queries",
+        &[
+            "kernel",
+            "pb",
+            "platform::page",
+            "credentials::error",
+            "credentials::registry",
+            "credentials::wire",
+        ],
+        "reads of what lies in memory are rendered where they are found",
+    ),
+    (
+        "credentials::registry::trust",
+        &["codes", "credentials::domain", "credentials::registry::entry", "credentials::sdjwt"],
+        "pure: what counts",
+    ),
+    (
+        "credentials::store::registry",
+        &[
+            "kernel",
+            "codes",
+            "pb",
+            "platform::db",
+            "credentials::domain",
+            "credentials::error",
+            "credentials::registry",
+            "credentials::sdjwt",
+            "sqlx",
+        ],
+        "entries are kept as the contract has them",
+    ),
+    ("credentials::wire", &["kernel", "prost_types"], ""),
+    (
+        "credentials::wire::registry",
+        &["pb", "credentials::domain", "credentials::registry", "credentials::wire"],
+        "",
+    ),
+    (
+        "credentials::web",
+        &["platform", "credentials::registry", "credentials::sdjwt", "axum"],
+        "what anybody may read",
+    ),
+    (
+        "credentials::grpc::issuers",
+        &["kernel", "pb", "platform", "credentials::error", "credentials::registry", "tonic"],
+        "",
+    ),
+    ("credentials::sdjwt", &["credentials::domain"], "the format: bytes, keys and an instant"),
+    ("credentials::sdjwt::chain", &["credentials::sdjwt", "rustls"], "certificates are verified"),
     (
         "server",
-        &["kernel", "pb", "platform", "participants", "postings", "workers", "audit", "tonic"],
+        &[
+            "kernel",
+            "pb",
+            "platform",
+            "participants",
+            "postings",
+            "workers",
+            "credentials",
+            "audit",
+            "tonic",
+        ],
         "puts the exchanges together",
     ),
     (
@@ -339,6 +508,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "pb",
             "platform",
             "postings",
+            "credentials",
             "dev",
             "client",
             "samples",
@@ -358,6 +528,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "participants::commands",
             "postings::import",
             "workers::rewrap",
+            "credentials",
             "server",
             "dev",
             "client",
@@ -508,7 +679,7 @@ fn every_room_sees_only_what_its_line_says() {
 
 #[test]
 fn an_exchange_never_sees_another() {
-    let exchanges = ["participants", "postings", "workers", "audit"];
+    let exchanges = ["participants", "postings", "workers", "audit", "credentials"];
     for source in sources() {
         for own in exchanges.iter().filter(|own| is_within(&source.module, own)) {
             for other in exchanges.iter().filter(|other| *other != own) {

@@ -20,6 +20,7 @@
 )]
 
 mod audit;
+mod credentials;
 mod errors;
 mod feed;
 mod hostile;

@@ -1,0 +1,114 @@
+//! Registered claims: what a verifier decides by.
+
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use crate::credentials::sdjwt::Profile;
+use crate::credentials::sdjwt::defect::{
+    Defect, FORMAT_CLAIMS, FORMAT_CONFIRMATION, FORMAT_STATUS, FORMAT_VCT,
+};
+use crate::credentials::sdjwt::json::{Object, View};
+use crate::credentials::sdjwt::key::{KeyDefect, PublicKey};
+
+/// When a token was made, and from when to when it counts. Each is absent when the token does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// `iat`.
+    pub issued_at: Option<OffsetDateTime>,
+    /// `nbf`.
+    pub valid_from: Option<OffsetDateTime>,
+    /// `exp`: from then on it does not count.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Where the status of a token stands (Token Status List, section 6.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusReference {
+    /// Which list.
+    pub uri: String,
+    /// Which entry of it, from 0.
+    pub index: u64,
+}
+
+/// To whom a credential was issued (RFC 7800).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// To nobody in particular: it has no `cnf`.
+    Nobody,
+    /// To who has this key.
+    Key(PublicKey),
+    /// To who can show so in a way that is not known here: another method of `cnf`, or another kind of key.
+    Other,
+}
+
+/// Reads the times of a token.
+pub(crate) fn times(claims: &Object) -> Result<Times, Defect> {
+    Ok(Times {
+        issued_at: instant(claims, "iat")?,
+        valid_from: instant(claims, "nbf")?,
+        expires_at: instant(claims, "exp")?,
+    })
+}
+
+/// Reads a `NumericDate` (RFC 7519, section 2).
+pub(crate) fn instant(claims: &Object, name: &str) -> Result<Option<OffsetDateTime>, Defect> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let since = match value.as_i64() {
+        Some(seconds) => Some(Duration::seconds(seconds)),
+        None => value.as_f64().and_then(Duration::checked_seconds_f64),
+    };
+    let at = since.and_then(|it| OffsetDateTime::UNIX_EPOCH.checked_add(it));
+    at.map(Some).ok_or_else(|| FORMAT_CLAIMS.failed(format!("{name} is no time")))
+}
+
+/// Sees that the claims by which an issuer and a type are found have their forms.
+pub(crate) fn check_names(payload: View<'_>, profile: Profile<'_>) -> Result<(), Defect> {
+    let is_text = |it: View<'_>| it.as_text().is_some_and(|text| !text.is_empty());
+    if payload.get("iss").is_some_and(|it| !is_text(it)) {
+        return Err(FORMAT_CLAIMS.failed("iss is no text"));
+    }
+    if profile == Profile::SdJwtVc {
+        let vct = payload.get("vct").ok_or_else(|| FORMAT_VCT.failed("there is no vct"))?;
+        if !is_text(vct) {
+            return Err(FORMAT_VCT.failed("vct is no text"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a claim that is a text, if it is there.
+pub(crate) fn text<'a>(claims: &'a Object, name: &str) -> Result<Option<&'a str>, Defect> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(FORMAT_CLAIMS.failed(format!("{name} is no text"))),
+    }
+}
+
+/// Reads where the status stands. The second tells that a status is there of which nothing is known here.
+pub(crate) fn status(claims: &Object) -> Result<(Option<StatusReference>, bool), Defect> {
+    let Some(status) = claims.get("status") else { return Ok((None, false)) };
+    let wrong = |what: &str| FORMAT_STATUS.failed(what);
+    let status = status.as_object().ok_or_else(|| wrong("status is no object"))?;
+    let Some(list) = status.get("status_list") else { return Ok((None, true)) };
+    let list = list.as_object().ok_or_else(|| wrong("status_list is no object"))?;
+    let index = list.get("idx").and_then(Value::as_u64);
+    let uri = list.get("uri").and_then(Value::as_str).filter(|it| !it.is_empty());
+    let index = index.ok_or_else(|| wrong("idx is no index"))?;
+    let uri = uri.ok_or_else(|| wrong("uri is no text"))?.to_owned();
+    Ok((Some(StatusReference { uri, index }), false))
+}
+
+/// Reads to whom it was issued.
+pub(crate) fn confirmation(claims: &Object) -> Result<Confirmation, Defect> {
+    let Some(cnf) = claims.get("cnf") else { return Ok(Confirmation::Nobody) };
+    let wrong = |what: &str| FORMAT_CONFIRMATION.failed(what);
+    let cnf = cnf.as_object().filter(|it| !it.is_empty());
+    let cnf = cnf.ok_or_else(|| wrong("cnf is no object with a member"))?;
+    let Some(jwk) = cnf.get("jwk") else { return Ok(Confirmation::Other) };
+    match PublicKey::from_jwk(jwk) {
+        Ok(key) => Ok(Confirmation::Key(key)),
+        Err(KeyDefect::Kind) => Ok(Confirmation::Other),
+        Err(defect) => Err(wrong(&defect.to_string())),
+    }
+}

@@ -1,0 +1,260 @@
+//! Disclosures put where they belong (RFC 9901, section 7.1 (3) to (5)).
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::credentials::domain::{ClaimPath, Segment};
+use crate::credentials::sdjwt::Profile;
+use crate::credentials::sdjwt::bounds::{DIGESTS_MAX, NESTING_MAX};
+use crate::credentials::sdjwt::claims::{self, Confirmation, StatusReference, Times};
+use crate::credentials::sdjwt::defect::{
+    DISCLOSURES_COUNT, DISCLOSURES_DIGEST_REPEATED, DISCLOSURES_EXISTING, DISCLOSURES_KIND,
+    DISCLOSURES_NAME, DISCLOSURES_PLACEMENT, DISCLOSURES_REGISTERED, DISCLOSURES_REPEATED,
+    DISCLOSURES_UNREFERENCED, Defect, FORMAT_NESTING,
+};
+use crate::credentials::sdjwt::disclosure::{DIGESTS, Disclosure, ELEMENT, HASH, HashFunction};
+use crate::credentials::sdjwt::json::{Object, View};
+use crate::credentials::sdjwt::read::Parts;
+
+/// Claims that are never hidden, nor anything in them: a verifier decides by them (SD-JWT VC, section 2.2.2.3).
+pub const NEVER_HIDDEN: [&str; 8] =
+    ["iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status"];
+
+/// What a token says, with everything that was disclosed and nothing else.
+pub struct Disclosed {
+    /// The claims; no digest is left in them.
+    pub claims: Object,
+    /// Where what came by disclosures stands in them, in the order in which it stands there.
+    pub disclosed: Vec<ClaimPath>,
+    /// To whom it was issued: `cnf`.
+    pub confirmation: Confirmation,
+    /// When it was made, and from when to when it counts.
+    pub times: Times,
+    /// Where its status stands.
+    pub status: Option<StatusReference>,
+    /// Whether it has a status of which nothing is known here: it cannot be found out whether it stands.
+    pub has_unknown_status: bool,
+    /// `sub`.
+    pub subject: Option<String>,
+    /// The disclosure of each path of `disclosed`, counted from 0 in the order in which they came.
+    pub(crate) sources: Vec<usize>,
+}
+
+impl fmt::Debug for Disclosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disclosed").finish_non_exhaustive()
+    }
+}
+
+/// Puts what is disclosed where it belongs.
+pub(crate) fn disclose(
+    payload: View<'_>,
+    parts: &Parts<'_>,
+    hash: HashFunction,
+    profile: Profile<'_>,
+) -> Result<Disclosed, Defect> {
+    let count = parts.disclosures().len();
+    let disclosures: Vec<_> =
+        parts.disclosures().map(Disclosure::read).collect::<Result<_, _>>()?;
+    let digests = parts.disclosures().map(|text| hash.digest(text));
+    let mut by_digest: Vec<_> = digests.enumerate().map(|(number, it)| (it, number)).collect();
+    by_digest.sort_unstable();
+    if by_digest.array_windows().any(|[(one, _), (other, _)]| one == other) {
+        return Err(DISCLOSURES_REPEATED.failed("a disclosure comes twice"));
+    }
+    let mut walk = Walk {
+        disclosures: &disclosures,
+        by_digest: &by_digest,
+        met: Vec::new(),
+        at: Vec::new(),
+        disclosed: Vec::with_capacity(count),
+        sources: Vec::with_capacity(count),
+        is_credential: profile == Profile::SdJwtVc,
+        is_within_never_hidden: false,
+    };
+    let claims = walk.object(payload)?;
+    walk.met.sort_unstable();
+    if walk.met.array_windows().any(|[one, other]| one == other) {
+        return Err(DISCLOSURES_DIGEST_REPEATED.failed("a digest comes twice"));
+    }
+    if walk.sources.len() != count {
+        return Err(DISCLOSURES_UNREFERENCED.failed("a disclosure has no digest"));
+    }
+    let (disclosed, sources) = (walk.disclosed, walk.sources);
+    let (status, has_unknown_status) = claims::status(&claims)?;
+    Ok(Disclosed {
+        confirmation: claims::confirmation(&claims)?,
+        times: claims::times(&claims)?,
+        status,
+        has_unknown_status,
+        subject: claims::text(&claims, "sub")?.map(ToOwned::to_owned),
+        claims,
+        disclosed,
+        sources,
+    })
+}
+
+/// Where one is in the result.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Name(&'a str),
+    Element(usize),
+}
+
+struct Walk<'a> {
+    disclosures: &'a [Disclosure],
+    /// The digests of disclosures, sorted.
+    by_digest: &'a [(String, usize)],
+    /// Every digest that was met, as it came.
+    met: Vec<&'a str>,
+    at: Vec<At<'a>>,
+    disclosed: Vec<ClaimPath>,
+    sources: Vec<usize>,
+    is_credential: bool,
+    is_within_never_hidden: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn value(&mut self, value: View<'a>) -> Result<Value, Defect> {
+        if value.is_object() {
+            self.object(value).map(Value::Object)
+        } else if let Some(items) = value.items() {
+            self.list(items).map(Value::Array)
+        } else {
+            Ok(value.to_value())
+        }
+    }
+
+    /// Processes what stands at a place below this one.
+    fn below(&mut self, place: At<'a>, value: View<'a>) -> Result<Value, Defect> {
+        self.at.push(place);
+        if self.at.len() > NESTING_MAX {
+            return Err(FORMAT_NESTING.failed("with its disclosures it is nested too deep"));
+        }
+        let value = self.value(value);
+        self.at.pop();
+        value
+    }
+
+    fn object(&mut self, object: View<'a>) -> Result<Object, Defect> {
+        let is_top = self.at.is_empty();
+        let (mut result, mut digests) = (Object::new(), None);
+        for (name, value) in object.members().into_iter().flatten() {
+            match name {
+                DIGESTS => {
+                    digests = Some(value);
+                    continue;
+                }
+                HASH if is_top => continue,
+                HASH => {
+                    return Err(DISCLOSURES_PLACEMENT.failed("_sd_alg stands below the top"));
+                }
+                ELEMENT => {
+                    let what = "... stands elsewhere than alone in an element of a list";
+                    return Err(DISCLOSURES_PLACEMENT.failed(what));
+                }
+                _ => {}
+            }
+            if is_top {
+                self.is_within_never_hidden = self.is_credential && NEVER_HIDDEN.contains(&name);
+            }
+            let value = self.below(At::Name(name), value)?;
+            result.insert(name.to_owned(), value);
+        }
+        if is_top {
+            self.is_within_never_hidden = false;
+        }
+        if let Some(digests) = digests {
+            let wrong = || DISCLOSURES_PLACEMENT.failed("_sd is no list of texts");
+            for digest in digests.items().ok_or_else(wrong)? {
+                let digest = digest.as_text().ok_or_else(wrong)?;
+                if let Some(number) = self.meet(digest)? {
+                    self.member(&mut result, number)?;
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    /// Puts a member into an object.
+    fn member(&mut self, object: &mut Object, number: usize) -> Result<(), Defect> {
+        let disclosures = self.disclosures;
+        let Some((name, value)) = disclosures.get(number).and_then(Disclosure::member) else {
+            return Err(DISCLOSURES_KIND.failed("an element's disclosure stands for a member"));
+        };
+        if [DIGESTS, ELEMENT, HASH].contains(&name) {
+            return Err(DISCLOSURES_NAME.failed("a disclosure has a name that the format keeps"));
+        }
+        if object.contains_key(name) {
+            return Err(DISCLOSURES_EXISTING.failed("a disclosure says what is said already"));
+        }
+        if self.is_credential && self.at.is_empty() && NEVER_HIDDEN.contains(&name) {
+            let what = "a disclosure has the name of a claim that is never hidden";
+            return Err(DISCLOSURES_REGISTERED.failed(what));
+        }
+        self.note(number, At::Name(name));
+        let value = self.below(At::Name(name), value)?;
+        object.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    fn list(
+        &mut self,
+        items: impl ExactSizeIterator<Item = View<'a>>,
+    ) -> Result<Vec<Value>, Defect> {
+        let mut result = Vec::with_capacity(items.len());
+        for value in items {
+            let place = At::Element(result.len());
+            let Some(digest) = value.get(ELEMENT) else {
+                result.push(self.below(place, value)?);
+                continue;
+            };
+            let is_alone = value.members().is_some_and(|it| it.len() == 1);
+            let Some(digest) = digest.as_text().filter(|_| is_alone) else {
+                let what = "... is no text, or does not stand alone";
+                return Err(DISCLOSURES_PLACEMENT.failed(what));
+            };
+            if let Some(number) = self.meet(digest)? {
+                let disclosures = self.disclosures;
+                let Some(value) = disclosures.get(number).and_then(Disclosure::element) else {
+                    let what = "a member's disclosure stands for an element";
+                    return Err(DISCLOSURES_KIND.failed(what));
+                };
+                self.note(number, place);
+                result.push(self.below(place, value)?);
+            }
+        }
+        Ok(result)
+    }
+
+    /// Meets a digest, and returns which disclosure it stands for, if that came.
+    fn meet(&mut self, digest: &'a str) -> Result<Option<usize>, Defect> {
+        if self.is_within_never_hidden {
+            let what = "something is hidden in a claim that is never hidden";
+            return Err(DISCLOSURES_REGISTERED.failed(what));
+        }
+        if self.met.len() == DIGESTS_MAX {
+            return Err(DISCLOSURES_COUNT.failed("there are more digests than are taken"));
+        }
+        self.met.push(digest);
+        let place = self.by_digest.binary_search_by(|(own, _)| own.as_str().cmp(digest));
+        let number = place.ok().and_then(|place| self.by_digest.get(place)).map(|(_, it)| *it);
+        if number.is_some_and(|number| self.sources.contains(&number)) {
+            return Err(DISCLOSURES_DIGEST_REPEATED.failed("a digest comes twice"));
+        }
+        Ok(number)
+    }
+
+    /// Notes that a disclosure stands at a place below this one.
+    fn note(&mut self, number: usize, place: At<'a>) {
+        let segments = self.at.iter().chain([&place]).map(|at| match at {
+            At::Name(name) => Segment::Name((*name).to_owned()),
+            At::Element(index) => Segment::Element(*index),
+        });
+        if let Some(path) = ClaimPath::new(segments.collect()) {
+            self.disclosed.push(path);
+            self.sources.push(number);
+        }
+    }
+}
