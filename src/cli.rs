@@ -15,6 +15,7 @@ mod demo;
 mod dev;
 mod feed;
 mod import;
+mod issuers;
 mod keys;
 mod migrate;
 mod output;
@@ -75,6 +76,9 @@ enum Command {
     /// Register workers, and see or erase what is known of them.
     #[command(subcommand)]
     Workers(workers::WorkersCommand),
+    /// Look after the trust registry: issuers of credentials, their keys, what they may issue, credential types.
+    #[command(subcommand)]
+    Issuers(issuers::IssuersCommand),
     /// Make holders' keys, look into credentials and present them.
     #[command(subcommand)]
     Credentials(credentials::CredentialsCommand),
@@ -113,6 +117,7 @@ pub fn run() -> ExitCode {
             Command::Watch(args) => watch::run(args).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Postings(command) => postings::run(command).await,
+            Command::Issuers(command) => issuers::run(command).await,
             Command::Workers(command) => workers::run(command).await,
             Command::Credentials(command) => credentials::run(command),
             Command::Keys(command) => keys::run(command).await,

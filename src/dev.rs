@@ -1,5 +1,6 @@
 //! A hub to try things out with: its own database, its own certificate authority, demo participants. Never for production.
 
+mod registration;
 pub mod without_trust;
 
 use std::collections::HashMap;
@@ -13,27 +14,22 @@ use tokio::net::TcpListener;
 
 use crate::client::connect::{ClientIdentity, Connection, Options};
 use crate::client::error::ClientError;
-use crate::codes::divisions;
 use crate::kernel::clock::{Clock as _, SharedClock, SystemClock};
-use crate::kernel::fault::{Fault, Reason};
-use crate::kernel::ids::ParticipantId;
-use crate::participants::commands;
-use crate::participants::store::{Jurisdiction, Participant};
-use crate::participants::wire::usual_roles;
+use crate::kernel::fault::Fault;
 use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
-use crate::platform::action::role_number;
 use crate::platform::config::{LimitOptions, Surroundings};
 use crate::platform::db::Db;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
     self, Durability, LocalPostgres, LocalPostgresError, LocalPostgresOptions,
 };
-use crate::platform::permit::{Environment, ParticipantKind, Permit};
-use crate::platform::pki::{self, DevelopmentCa, PkiError, participant_uri};
+use crate::platform::permit::Environment;
+use crate::platform::pki::{self, DevelopmentCa, PkiError};
 use crate::platform::probes::Internal;
 use crate::platform::tls::{ServerIdentity, Tls, TlsError};
 use crate::platform::trust::SharedTrust;
+use crate::platform::web::{Public, PublicUrl};
 use crate::server::{Hub, HubParts, StartError};
 
 /// Demo bureaus, from the nation down to a county: name, name for people, division.
@@ -52,6 +48,9 @@ pub const PLATFORMS: [(&str, &str); 3] = [
     ("platform-south", "South job platform"),
     ("platform-east", "East job platform"),
 ];
+
+/// Demo issuers of credentials that are no bureaus: name, name for people.
+pub const ISSUERS: [(&str, &str); 1] = [("academy-hangzhou", "Hangzhou vocational academy")];
 
 /// The demo operator: registers organisations and systems.
 pub const OPERATOR: &str = "operator";
@@ -111,6 +110,14 @@ pub enum DevError {
         #[source]
         source: std::io::Error,
     },
+    /// The public address cannot be used.
+    #[error("the public address {url} {why}")]
+    PublicUrl {
+        /// Which.
+        url: String,
+        /// Why.
+        why: &'static str,
+    },
     /// There is no place for data.
     #[error("no place for data: neither --data-dir nor a home directory is given")]
     NoDataDir,
@@ -129,6 +136,12 @@ pub struct DevOptions {
     pub listen: SocketAddr,
     /// The internal listener.
     pub internal_listen: Option<SocketAddr>,
+    /// The public listener.
+    pub public_listen: SocketAddr,
+    /// What public addresses begin with; the public listener's own when absent.
+    pub public_url: Option<String>,
+    /// With fewer credentials a status list is not published.
+    pub status_population_min: u32,
     /// Most connections to the database.
     pub database_connections: u32,
     /// Days that changes stay in the feed.
@@ -154,6 +167,9 @@ impl DevOptions {
             search_path: surroundings.search_path.clone(),
             listen: loopback,
             internal_listen: Some(loopback),
+            public_listen: loopback,
+            public_url: None,
+            status_population_min: 1,
             database_connections: 32,
             feed_days: 30,
             checkpoint_every: Duration::from_secs(5),
@@ -293,7 +309,7 @@ impl Credentials {
 fn participants() -> impl Iterator<Item = &'static str> {
     let bureaus = BUREAUS.iter().map(|(name, ..)| *name);
     bureaus
-        .chain(PLATFORMS.iter().map(|(name, _)| *name))
+        .chain(PLATFORMS.iter().chain(&ISSUERS).map(|(name, _)| *name))
         .chain(ADMINISTRATORS.iter().map(|(name, ..)| *name))
 }
 
@@ -338,7 +354,7 @@ impl DevHub {
         let credentials = Credentials::in_data_dir(&options.data_dir);
         let db = Db::open(database.options.clone(), options.database_connections);
         db.migrate().await?;
-        register_all(&db, clock.now()).await?;
+        registration::register_all(&db, clock.now()).await?;
         let server = ca.server()?;
         let identity = ServerIdentity {
             certificates: server.certificate.into_bytes(),
@@ -376,6 +392,9 @@ impl DevHub {
             checkpoint_every: options.checkpoint_every,
             limits: options.limits.clone(),
             reflection: true,
+            public: Some(public(options).await?),
+            allows_loopback: true,
+            status_population_min: options.status_population_min,
         };
         let hub = Box::pin(Hub::start(parts)).await?;
         let dev = Self { hub, credentials, ca, tokens };
@@ -439,51 +458,16 @@ pub fn trust(dir: Option<&Path>, ca: &DevelopmentCa) -> Result<SharedTrust, DevE
     Ok(trust.map_err(TlsError::from)?)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {
-    TcpListener::bind(address).await.map_err(|source| DevError::Listen { address, source })
+/// Returns the public listener, and what its addresses begin with.
+async fn public(options: &DevOptions) -> Result<Public, DevError> {
+    let listener = listen(options.public_listen).await?;
+    let own = |source| DevError::Listen { address: options.public_listen, source };
+    let own = listener.local_addr().map_err(own)?;
+    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{own}"));
+    let url = PublicUrl::read(&url, true).map_err(|why| DevError::PublicUrl { url, why })?;
+    Ok(Public { listener, url })
 }
 
-async fn register_all(db: &Db, now: time::OffsetDateTime) -> Result<(), DevError> {
-    let bureaus = BUREAUS.iter().map(|(name, display_name, division)| {
-        let scheme = match division.parse::<u32>() {
-            Ok(_) => divisions::Scheme::GbT2260,
-            Err(_) => divisions::Scheme::Iso3166_2,
-        };
-        let token = divisions::lookup(scheme, division).map_or(*division, |found| found.token());
-        let jurisdiction = Jurisdiction {
-            scheme: if scheme == divisions::Scheme::GbT2260 { 1 } else { 2 },
-            code: (*division).to_owned(),
-            token: token.to_owned(),
-        };
-        (*name, *display_name, ParticipantKind::Bureau, vec![jurisdiction], vec![])
-    });
-    let platforms = PLATFORMS
-        .iter()
-        .map(|(name, display)| (*name, *display, ParticipantKind::Platform, vec![], vec![]));
-    let administrators = ADMINISTRATORS.iter().map(|(name, display, role)| {
-        (*name, *display, ParticipantKind::Operator, vec![], vec![*role])
-    });
-    let all = bureaus.chain(platforms).chain(administrators);
-    for (name, display_name, kind, divisions, roles) in all {
-        let roles = usual_roles(kind).iter().chain(&roles).map(|role| role_number(*role)).collect();
-        let participant = Participant {
-            id: ParticipantId(0),
-            name: name.to_owned(),
-            display_name: display_name.to_owned(),
-            kind,
-            divisions,
-            certificate_uris: vec![participant_uri(name)],
-            roles,
-            environment: Environment::Development,
-            disabled_at: None,
-            created_at: now,
-        };
-        let mut tx = db.write(&Permit::of_hub()).await.map_err(Fault::from)?;
-        match commands::register(&mut tx, &participant, None).await {
-            Ok(record) => tx.commit(record).await.map_err(Fault::from)?,
-            Err(fault) if fault.reason == Reason::AlreadyExists => {}
-            Err(fault) => return Err(fault.into()),
-        }
-    }
-    Ok(())
+async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {
+    TcpListener::bind(address).await.map_err(|source| DevError::Listen { address, source })
 }

@@ -1,5 +1,7 @@
 //! Messages of the contract as JSON, in the canonical Protobuf mapping with the contract's own field names.
 
+pub mod credential_type;
+
 use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};

@@ -53,6 +53,8 @@ impl ChildHub {
                 "127.0.0.1:0",
                 "--internal-listen",
                 "127.0.0.1:0",
+                "--public-listen",
+                "127.0.0.1:0",
                 "--data-dir",
             ])
             .arg(data_dir)

@@ -99,7 +99,7 @@ pub(super) fn division(code: &str) -> common::Division {
     common::Division { scheme: scheme.into(), code: code.to_owned(), name: String::new() }
 }
 
-fn occupation(text: &str) -> Result<common::Occupation, String> {
+pub(super) fn occupation(text: &str) -> Result<common::Occupation, String> {
     let scheme = match text.split_once(':') {
         Some(("csco", _)) => common::OccupationScheme::Csco2022,
         Some(("isco", _)) => common::OccupationScheme::Isco08,

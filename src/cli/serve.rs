@@ -17,6 +17,7 @@ use crate::platform::keys::Keys;
 use crate::platform::probes::Internal;
 use crate::platform::tls::{ServerFiles, Tls};
 use crate::platform::trust::SharedTrust;
+use crate::platform::web::{Public, PublicUrl};
 use crate::server::{Hub, HubParts};
 
 /// Arguments of `peshub serve`.
@@ -60,6 +61,14 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         schema = db.await_schema() => schema?,
         stopped = &mut stop => return stopped,
     }
+    let public = match &args.hub.public.public_url {
+        Some(url) => {
+            let url = PublicUrl::read(url, false).map_err(|why| format!("--public-url {why}"))?;
+            let listener = TcpListener::bind(args.hub.public.public_listen).await?;
+            Some(Public { listener, url })
+        }
+        None => None,
+    };
     let parts = HubParts {
         db,
         clock: Arc::new(SystemClock),
@@ -73,9 +82,15 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         checkpoint_every: Duration::from_secs(args.hub.checkpoint_seconds.into()),
         limits: args.hub.limits,
         reflection: args.reflection,
+        public,
+        allows_loopback: false,
+        status_population_min: args.hub.public.status_list_population_min,
     };
     let hub = Box::pin(Hub::start(parts)).await?;
     tracing::info!("serving gRPC on {} (TLS)", hub.address);
+    if let Some(address) = hub.public_address {
+        tracing::info!("serving HTTP to the public on {address}");
+    }
     stop.await?;
     tracing::info!("shutting down");
     hub.stop().await;

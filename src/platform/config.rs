@@ -19,6 +19,9 @@ pub struct HubOptions {
     /// Address of the internal HTTP listener: /livez, /readyz, /startupz. Keep it off public networks.
     #[arg(long, env = "PESHUB_INTERNAL_LISTEN", default_value = "127.0.0.1:7480")]
     pub internal_listen: SocketAddr,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub public: PublicOptions,
     /// Most connections to PostgreSQL, 4 to 1,000.
     #[arg(long, env = "PESHUB_DATABASE_CONNECTIONS", default_value_t = 32,
           value_parser = clap::value_parser!(u32).range(4..=1_000))]
@@ -37,6 +40,22 @@ pub struct HubOptions {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub limits: LimitOptions,
+}
+
+/// What the hub serves publicly over HTTP: keys of issuers, credential types, status lists.
+#[derive(Args, Clone, Debug)]
+pub struct PublicOptions {
+    /// Address of the public HTTP listener. An ingress in front of it speaks TLS. Without `--public-url`, `serve` does not listen there.
+    #[arg(long, env = "PESHUB_PUBLIC_LISTEN", default_value = "127.0.0.1:7453")]
+    pub public_listen: SocketAddr,
+    /// What public addresses of the hub begin with, as its clients see it: `https://…`. Issuers, credential types and status lists are
+    /// named by it for as long as credentials live, so that it must stay. `dev` takes the listener's own address when it is absent.
+    #[arg(long, env = "PESHUB_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// With fewer credentials that are still valid a status list is not published, 1 to 1,000,000: among few, each is seen by itself.
+    #[arg(long, env = "PESHUB_STATUS_LIST_POPULATION_MIN", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub status_list_population_min: u32,
 }
 
 /// How much the hub takes on. Quotas are of one participant at one replica; records a day are of one participant in all.

@@ -84,6 +84,8 @@ pub struct Keys {
     pub signer: Arc<dyn Signer>,
     /// What personal data is sealed with.
     pub vault: Arc<dyn KeyVault>,
+    /// Where they lie.
+    pub dir: PathBuf,
 }
 
 impl Keys {
@@ -94,7 +96,7 @@ impl Keys {
     /// A key is missing or cannot be read.
     pub fn open(dir: &Path) -> Result<Self, KeyError> {
         let signer = Arc::new(Ed25519Signer::open(dir)?);
-        Ok(Self { signer, vault: Arc::new(DirectoryVault::open(dir)?) })
+        Ok(Self { signer, vault: Arc::new(DirectoryVault::open(dir)?), dir: dir.to_owned() })
     }
 
     /// Makes what a directory lacks and reads it.

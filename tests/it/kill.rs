@@ -210,7 +210,11 @@ fn a_hub_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
         let url = cluster::url(&world.options);
         let serving = Serving::new(&world.ca, vec!["--database-url".to_owned(), url], None);
         let mut program = serving.start();
-        let hub = TestHub { address: serving.address, ca: Arc::clone(&world.ca) };
+        let hub = TestHub {
+            address: serving.address,
+            public: serving.address,
+            ca: Arc::clone(&world.ca),
+        };
         let (stop, began) = (AtomicBool::new(false), AtomicBool::new(false));
         let (tell_end, end) = watch::channel(0);
         let connections = (connect(&hub, NORTH).await, connect(&hub, NATION).await);
@@ -272,10 +276,15 @@ fn a_database_that_is_killed_loses_nothing_that_was_acknowledged() {
         let database = vec!["--data-dir".to_owned(), place.clone()];
         let serving = Serving::new(&world.ca, database, Some(data_dir.join("dev/keys")));
         let listen = serving.address.to_string();
-        let arguments = ["dev", "--data-dir", &place, "--listen", &listen];
+        let arguments =
+            ["dev", "--data-dir", &place, "--public-listen", "127.0.0.1:0", "--listen", &listen];
         let mut first =
             Program::start(&[&arguments[..], &["--internal-listen", "127.0.0.1:0"]].concat());
-        let hub = TestHub { address: serving.address, ca: Arc::clone(&world.ca) };
+        let hub = TestHub {
+            address: serving.address,
+            public: serving.address,
+            ca: Arc::clone(&world.ca),
+        };
         until("the sources", async || {
             let pool = private_pool(&data_dir)?;
             let sources = sqlx::query_scalar("SELECT count(*) FROM source").fetch_one(&pool).await;

@@ -20,7 +20,15 @@ fn said(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-const DEV: [&str; 5] = ["dev", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
+const DEV: [&str; 7] = [
+    "dev",
+    "--listen",
+    "127.0.0.1:0",
+    "--internal-listen",
+    "127.0.0.1:0",
+    "--public-listen",
+    "127.0.0.1:0",
+];
 
 /// A development hub that is killed when the story ends.
 struct Dev(Child);

@@ -22,7 +22,7 @@ fn mutations() -> Vec<(MethodDescriptor, Action)> {
             found.extend(action.filter(|it| it.mutates()).map(|action| (method.clone(), action)));
         }
     }
-    assert!(found.len() >= 14, "{}", found.len());
+    assert!(found.len() >= 22, "{}", found.len());
     found
 }
 
@@ -103,6 +103,7 @@ fn a_request_that_comes_again_is_answered_as_before_and_another_under_its_id_is_
             hub.connect("operator").await,
             hub.connect("security").await,
             Connection::open(&bare(&hub, Some(&clerk(&hub).await))).await.unwrap(),
+            hub.connect("bureau-shenzhen").await,
         ];
         for (method, action) in mutations() {
             let message = request(method.name(), 0, &made);
@@ -148,6 +149,8 @@ fn a_request_that_comes_again_is_answered_as_before_and_another_under_its_id_is_
                 let status = call(connection, action.name(), vec![other]).await.unwrap_err();
                 assert_eq!(Refusal::of(&status).reason, "REQUEST_ID_REUSED", "{}", action.name());
                 tried += 1;
+                // One who may is enough: a request that is another's finds other things there.
+                break;
             }
             assert_eq!(tried, 1, "{} was tried by nobody", action.name());
         }

@@ -40,6 +40,7 @@ use prost_reflect::DescriptorPool;
 use prost_types::FieldMask;
 use tonic::Code;
 
+use crate::credentials::matrix;
 use crate::raw::call;
 use crate::support::postings::{in_any_state, posting, upsert};
 use crate::support::sync::SyncStream;
@@ -231,7 +232,8 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
             ListDisclosuresRequest { reference, ..ListDisclosuresRequest::default() }
                 .encode_to_vec()
         }
-        other => panic!("{other} is new: say here what a sound request of it is"),
+        other => matrix::issuers(other, who, &made.registered)
+            .unwrap_or_else(|| panic!("{other} is new: say here what a sound request of it is")),
     }
 }
 
@@ -341,6 +343,8 @@ pub(crate) struct Made {
     pub(crate) entry_id: String,
     /// The north platform's reference to a worker.
     pub(crate) worker: String,
+    /// What the bureau of the place has entered into the trust registry.
+    pub(crate) registered: matrix::Registered,
 }
 
 /// Makes the posting that the calls are about, and waits until its entry in the audit trail has its place.
@@ -354,7 +358,8 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     let register = RegisterWorkerRequest { national_id: Some(citizen()), ..Default::default() };
     let mut workers = hub.connect(NORTH).await.workers();
     let worker = workers.register_worker(register).await.unwrap().into_inner().reference;
-    Made { cursor, entry_id, worker }
+    let registered = matrix::registered(hub).await;
+    Made { cursor, entry_id, worker, registered }
 }
 
 /// Gives the owner a second system that may read and erase workers and nothing else; returns its token.

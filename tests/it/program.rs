@@ -116,7 +116,15 @@ impl Drop for Dev {
 
 fn dev_command(data_dir: &Path) -> Command {
     let mut command = peshub();
-    command.args(["dev", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"]);
+    command.args([
+        "dev",
+        "--listen",
+        "127.0.0.1:0",
+        "--internal-listen",
+        "127.0.0.1:0",
+        "--public-listen",
+        "127.0.0.1:0",
+    ]);
     command.arg("--data-dir").arg(data_dir);
     command
 }

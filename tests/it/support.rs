@@ -6,11 +6,14 @@
 
 pub(crate) mod author;
 pub(crate) mod cluster;
+pub(crate) mod credentials;
 pub(crate) mod hostile;
+pub(crate) mod issuing;
 pub(crate) mod plain;
 pub(crate) mod postings;
 pub(crate) mod sync;
 pub(crate) mod table;
+pub(crate) mod wallet;
 pub(crate) mod watch;
 
 use std::future::Future;
@@ -20,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use peshub::client::connect::{ClientIdentity, Connection, Options};
+use peshub::credentials::status::Statuses;
 use peshub::dev::{Database, DevHub, DevOptions};
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
@@ -29,6 +33,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// Longest wait for anything that must come.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// What public addresses begin with, of every hub: an ingress that is not there would lead from it to [`TestHub::public`].
+pub(crate) const PUBLIC_URL: &str = "https://hub.example";
 
 pub(crate) type Postings = PostingServiceClient<peshub::client::connect::Transport>;
 
@@ -113,18 +120,35 @@ impl World {
         trust_dir: Option<&Path>,
         data_dir: &Path,
     ) -> TestHub {
-        let mut options = DevOptions::new(data_dir.to_owned(), &Surroundings::default());
-        options.internal_listen = None;
-        options.trust_dir = trust_dir.map(Path::to_owned);
-        options.database_connections = 10;
-        options.limits = limits;
-        options.checkpoint_every = Duration::from_millis(100);
+        let options = DevOptions {
+            trust_dir: trust_dir.map(Path::to_owned),
+            limits,
+            ..usual_options(data_dir)
+        };
+        self.start(options).await
+    }
+
+    /// Starts one more hub over the database, which publishes no list of fewer credentials.
+    pub(crate) async fn hub_with_population(&self, status_population_min: u32) -> TestHub {
+        let usual = usual_options(&std::env::temp_dir());
+        self.start(DevOptions { status_population_min, ..usual }).await
+    }
+
+    async fn start(&self, options: DevOptions) -> TestHub {
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");
-        let handle = TestHub { address: hub.hub.address, ca: Arc::clone(&self.ca) };
+        let public = hub.hub.public_address.expect("a public listener");
+        let handle = TestHub { address: hub.hub.address, public, ca: Arc::clone(&self.ca) };
         self.hubs.lock().unwrap().push(hub);
         handle
+    }
+
+    /// What a hub knows of the status of credentials.
+    pub(crate) fn statuses(&self, hub: &TestHub) -> Statuses {
+        let hubs = self.hubs.lock().unwrap();
+        let found = hubs.iter().find(|it| it.hub.address == hub.address);
+        found.expect("a hub that runs").hub.statuses.clone()
     }
 
     /// Stops a hub as SIGTERM does.
@@ -147,11 +171,23 @@ impl World {
     }
 }
 
+fn usual_options(data_dir: &Path) -> DevOptions {
+    DevOptions {
+        internal_listen: None,
+        public_url: Some(PUBLIC_URL.to_owned()),
+        database_connections: 10,
+        checkpoint_every: Duration::from_millis(100),
+        ..DevOptions::new(data_dir.to_owned(), &Surroundings::default())
+    }
+}
+
 /// A hub that runs: where it is, and how to reach it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct TestHub {
     /// Its gRPC listener.
     pub(crate) address: SocketAddr,
+    /// Its public HTTP listener.
+    pub(crate) public: SocketAddr,
     pub(crate) ca: Arc<DevelopmentCa>,
 }
 

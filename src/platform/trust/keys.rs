@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::platform::fetch::{self, Bounds};
 use crate::platform::trust::{LOOK_EVERY, SharedTrust};
 
 /// Most keys of a set that are looked at.
@@ -122,10 +123,8 @@ impl FetchedKeys {
     ///
     /// The address is not one of `https`.
     pub fn new(address: &str, authorities: Option<Vec<u8>>) -> Result<Self, String> {
-        let address: Option<reqwest::Url> = address.parse().ok();
-        let address = address.filter(|it| it.scheme() == "https" && it.has_host());
         Ok(Self {
-            address: address
+            address: fetch::address(address, false)
                 .ok_or_else(|| "has a jwks that is neither a file nor https://…".to_owned())?,
             authorities,
             present: ArcSwapOption::empty(),
@@ -188,26 +187,13 @@ impl FetchedKeys {
     }
 
     async fn download(&self) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-        let mut client = reqwest::Client::builder()
-            .https_only(true)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(FETCH_TIMEOUT);
-        if let Some(authorities) = &self.authorities {
-            client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(authorities)?);
-        }
-        let mut response = client.build()?.get(self.address.clone()).send().await?;
-        if response.status() != reqwest::StatusCode::OK {
-            return Err(format!("the answer is {}", response.status()).into());
-        }
-        let mut content = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            content.extend_from_slice(&chunk);
-            if content.len() > SET_BYTES_MAX {
-                return Err("the answer is too large".into());
-            }
-        }
-        Ok(content)
+        let bounds = Bounds {
+            bytes_max: SET_BYTES_MAX,
+            timeout: FETCH_TIMEOUT,
+            authorities: self.authorities.clone(),
+            allows_loopback: false,
+        };
+        fetch::get(&self.address, &bounds).await
     }
 }
 

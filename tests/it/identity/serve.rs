@@ -95,7 +95,7 @@ fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
         let log = dir.join("log");
         let child = command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file"));
         let child = child.spawn().expect("the program");
-        let hub = TestHub { address: free, ca: Arc::clone(&own) };
+        let hub = TestHub { address: free, public: free, ca: Arc::clone(&own) };
         let serving = Serving { child, dir, hub };
 
         let ca = world.ca.authority();

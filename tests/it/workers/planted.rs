@@ -36,7 +36,8 @@ impl Logged {
         let log = File::create(data_dir.join("log")).expect("a log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_peshub"));
         command.args(["--log", "trace", "dev", "--listen", "127.0.0.1:0"]);
-        command.args(["--internal-listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
+        command.args(["--internal-listen", "127.0.0.1:0", "--public-listen", "127.0.0.1:0"]);
+        command.arg("--data-dir").arg(&data_dir);
         command.args(["--database-url", &cluster::url(database)]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the program");
