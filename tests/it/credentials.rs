@@ -14,6 +14,7 @@ mod lists;
 mod maker;
 pub(crate) mod matrix;
 mod negative;
+mod program;
 mod registry;
 mod replay;
 mod requirements;
