@@ -117,7 +117,8 @@ CREATE TABLE status_list (
     shard          bigint,
     -- 1, 2, 4 or 8 for each entry.
     bits           smallint NOT NULL,
-    -- The entries, compressed as in the token (zlib, RFC 1950); absent until they are there.
+    -- The entries, compressed as in the token (zlib, RFC 1950). Absent: every entry is 0 in a list that the hub keeps, and nothing is
+    -- known of one that is kept elsewhere.
     entries        bytea,
     -- The signed token, and what its HTTP answer says; absent until it is published or fetched.
     token          bytea,
@@ -125,17 +126,23 @@ CREATE TABLE status_list (
     expires_at     timestamptz,
     ttl_s          integer,
     published_at   timestamptz,
-    -- Rises with `entries`.
+    -- Rises with `entries`, and whenever one that is kept elsewhere was had.
     version        bigint NOT NULL DEFAULT 0,
-    -- For one that is kept elsewhere: when it was asked for and had last, and why not.
+    -- Which version the token says.
+    signed_version bigint,
+    -- For one that is kept elsewhere: when somebody last asked for it, and when it was had last.
     wanted_at      timestamptz,
-    tried_at       timestamptz,
     fetched_at     timestamptz,
+    -- Not before then is it fetched, or after a failure signed, again.
+    due_at         timestamptz,
+    -- How often in a row that failed, and why.
+    failures       integer NOT NULL DEFAULT 0,
     failure        text,
     created_at     timestamptz NOT NULL,
     CONSTRAINT status_list_shard_unique UNIQUE (issuer_id, shard),
     CONSTRAINT status_list_bits_known CHECK (bits IN (1, 2, 4, 8))
 );
+CREATE INDEX status_list_due ON status_list (due_at) WHERE shard IS NULL;
 
 -- Earlier tokens of lists that are kept elsewhere, so that a verdict can be given again.
 CREATE TABLE status_list_version (
@@ -273,6 +280,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT coalesce(array_agg(DISTINCT f.participant_id), '{}') FROM credential_follow f
     WHERE f.list_id = list AND f.idx = place AND f.until > now
 $$;
+
+-- How credentials stand that somebody begins to follow: counted from 0, those only that the hub knows. Until the transaction ends
+-- nobody changes them, nor takes in lists of theirs that are kept elsewhere, so that a change has either been made, or finds the
+-- follower.
+CREATE FUNCTION status_standing(uris text[], places bigint[]) RETURNS TABLE (item bigint, status smallint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM FROM status_list l WHERE l.uri = ANY (uris) AND l.shard IS NULL ORDER BY l.list_id FOR SHARE;
+    RETURN QUERY
+        SELECT a.item - 1, c.status
+        FROM unnest(uris, places) WITH ORDINALITY AS a(uri, place, item)
+        JOIN status_list l ON l.uri = a.uri
+        JOIN credential c ON c.list_id = l.list_id AND c.idx = a.place
+        ORDER BY c.credential_id FOR SHARE OF c;
+END $$;
 
 DO $$
 DECLARE

@@ -8,6 +8,7 @@ pub mod child;
 pub mod direct;
 pub mod ingest;
 pub mod rows;
+pub mod verify;
 pub mod watch;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use crate::platform::telemetry;
 mod audit;
 mod bench;
 mod client;
+mod credentials;
 mod demo;
 mod dev;
 mod feed;
@@ -78,6 +79,9 @@ enum Command {
     /// Look after the trust registry: issuers of credentials, their keys, what they may issue, credential types.
     #[command(subcommand)]
     Issuers(issuers::IssuersCommand),
+    /// Make holders' keys, look into credentials and present them.
+    #[command(subcommand)]
+    Credentials(credentials::CredentialsCommand),
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -115,6 +119,7 @@ pub fn run() -> ExitCode {
             Command::Postings(command) => postings::run(command).await,
             Command::Issuers(command) => issuers::run(command).await,
             Command::Workers(command) => workers::run(command).await,
+            Command::Credentials(command) => credentials::run(command),
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

@@ -4,12 +4,17 @@
 //! stands, and never what it says. Verification decides from the token, the trust registry as it stood, and status lists: the same
 //! three give the same verdict for ever. Whoever looks at a credential names a consent or a law.
 
+pub mod consent;
 pub mod domain;
 pub mod error;
 pub mod grpc;
+pub mod issuing;
+pub mod queries;
 pub mod registry;
 pub mod schema;
 pub mod sdjwt;
+pub mod status;
 pub mod store;
+pub mod verify;
 pub mod web;
 pub mod wire;

@@ -140,6 +140,8 @@ pub struct DevOptions {
     pub public_listen: SocketAddr,
     /// What public addresses begin with; the public listener's own when absent.
     pub public_url: Option<String>,
+    /// With fewer credentials a status list is not published.
+    pub status_population_min: u32,
     /// Most connections to the database.
     pub database_connections: u32,
     /// Days that changes stay in the feed.
@@ -167,6 +169,7 @@ impl DevOptions {
             internal_listen: Some(loopback),
             public_listen: loopback,
             public_url: None,
+            status_population_min: 1,
             database_connections: 32,
             feed_days: 30,
             checkpoint_every: Duration::from_secs(5),
@@ -391,6 +394,7 @@ impl DevHub {
             reflection: true,
             public: Some(public(options).await?),
             allows_loopback: true,
+            status_population_min: options.status_population_min,
         };
         let hub = Box::pin(Hub::start(parts)).await?;
         let dev = Self { hub, credentials, ca, tokens };

@@ -20,6 +20,7 @@ pub mod pki;
 pub mod probes;
 pub mod replay;
 pub mod rpc;
+pub mod secrets;
 pub mod serve;
 pub mod status;
 pub mod tasks;

@@ -1,5 +1,8 @@
 //! Puts the exchanges together; the only module that knows all of them.
 
+mod issuing;
+mod verifying;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +15,27 @@ use uuid::Uuid;
 use crate::audit::export::Exports;
 use crate::audit::grpc::AuditGrpc;
 use crate::credentials::error::CredentialError;
+use crate::credentials::grpc::consents::ConsentGrpc;
+use crate::credentials::grpc::credentials::CredentialGrpc;
 use crate::credentials::grpc::issuers::IssuerGrpc;
+use crate::credentials::grpc::verification::VerificationGrpc;
 use crate::credentials::registry::Registry as TrustRegistry;
 use crate::credentials::registry::addresses::Addresses;
 use crate::credentials::registry::commands::Office;
 use crate::credentials::registry::discovery::Discovery;
 use crate::credentials::registry::keys::IssuerKeys;
+use crate::credentials::status::Statuses;
+use crate::credentials::status::watch::StatusWatches;
+use crate::credentials::status::web as lists;
 use crate::credentials::web::{self as credentials, Told};
 use crate::kernel::clock::SharedClock;
 use crate::participants::grpc::ParticipantGrpc;
 use crate::pb;
 use crate::pb::peshub::audit::v1::audit_service_server::AuditServiceServer;
+use crate::pb::peshub::credentials::v1::consent_service_server::ConsentServiceServer;
+use crate::pb::peshub::credentials::v1::credential_service_server::CredentialServiceServer;
 use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
+use crate::pb::peshub::credentials::v1::verification_service_server::VerificationServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
@@ -37,6 +49,7 @@ use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
+use crate::platform::feed::reader::Feed;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Identities, IdentityLayer};
@@ -47,7 +60,8 @@ use crate::platform::limits::quotas::Quotas;
 use crate::platform::outcome::{OnRefused, OutcomeLayer, Refused};
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
-use crate::platform::replay::{self, ReplayError};
+use crate::platform::replay;
+use crate::platform::secrets::SecretError;
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::{Tls, TlsError};
 use crate::platform::trust::keys;
@@ -102,6 +116,8 @@ pub struct HubParts {
     pub public: Option<Public>,
     /// Whether issuers elsewhere may be on this machine, without TLS: for development, and nothing else.
     pub allows_loopback: bool,
+    /// With fewer credentials that are still valid, a status list is not published.
+    pub status_population_min: u32,
 }
 
 /// Why a hub does not start.
@@ -110,9 +126,9 @@ pub enum StartError {
     /// The database fails.
     #[error("the database cannot be used")]
     Db(#[from] DbError),
-    /// The answers to request ids cannot be kept.
-    #[error("the answers to request ids cannot be kept")]
-    Replay(#[from] ReplayError),
+    /// A secret of the hub cannot be opened.
+    #[error("a secret of the hub cannot be opened")]
+    Secret(#[from] SecretError),
     /// A setting of the database would lose acknowledged changes.
     #[error(
         "the database's setting {name} is {value}; acknowledged changes could be lost: set it to {wanted}"
@@ -163,6 +179,10 @@ pub struct Hub {
     pub address: SocketAddr,
     /// Address of the public HTTP listener, if there is one.
     pub public_address: Option<SocketAddr>,
+    /// What it knows of the status of credentials.
+    pub statuses: Statuses,
+    /// Watches of statuses.
+    pub watches: StatusWatches,
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
@@ -197,7 +217,14 @@ impl Hub {
 
         let address = parts.listener.local_addr()?;
         replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
-        let postings = postings(&parts, hub, (&key, cursor_key), &tail, &tasks);
+        let feed = Feed {
+            db: parts.db.clone(),
+            clock: Arc::clone(&parts.clock),
+            key: cursor_key,
+            tail,
+            tasks: tasks.clone(),
+        };
+        let postings = postings(&parts, hub, &key, &feed);
         let audit = audit(&parts, hub, &key, &tasks);
         let participants = ParticipantGrpc {
             db: parts.db.clone(),
@@ -215,6 +242,9 @@ impl Hub {
             pages: page::PageTokens::new(&[b"registry pages", key.as_slice()].concat()),
             tasks: tasks.clone(),
         };
+        let issuing = issuing::start(&parts, &office, &feed, &key).await?;
+        let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
+        let verifying = verifying::services(&parts, (hub, &key), &office.registry, serving, &tasks);
         let identities = identities(&parts, &tasks);
         let (reporter, health_service) = tonic_health::server::health_reporter();
         reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
@@ -222,11 +252,20 @@ impl Hub {
         reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
         reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
         reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
+        reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
+        reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
+        reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
         let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
             .add_service(ParticipantServiceServer::new(participants))
             .add_service(WorkerServiceServer::new(workers))
             .add_service(AuditServiceServer::new(audit))
             .add_service(IssuerServiceServer::new(issuers))
+            .add_service(CredentialServiceServer::new(issuing.service))
+            .add_service(ConsentServiceServer::new(verifying.consents))
+            .add_service(
+                VerificationServiceServer::new(verifying.verification)
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX),
+            )
             .add_service(
                 PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
             );
@@ -244,7 +283,10 @@ impl Hub {
         let told =
             Told { registry: office.registry, addresses: office.addresses, db: parts.db.clone() };
         let public_address = match parts.public {
-            Some(public) => Some(web::serve(public.listener, credentials::router(told), &tasks)?),
+            Some(public) => {
+                let routes = credentials::router(told).merge(lists::router(issuing.served));
+                Some(web::serve(public.listener, routes, &tasks)?)
+            }
             None => None,
         };
         if let Some(internal) = &parts.internal {
@@ -253,6 +295,8 @@ impl Hub {
         Ok(Self {
             address,
             public_address,
+            statuses: issuing.statuses,
+            watches: issuing.watches,
             tasks,
             internal: parts.internal,
             db: parts.db,
@@ -370,22 +414,15 @@ fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc
     AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
 }
 
-fn postings(
-    parts: &HubParts,
-    hub: Uuid,
-    (secret, cursor_key): (&[u8], CursorKey),
-    tail: &Arc<Tail>,
-    tasks: &Tasks,
-) -> PostingGrpc {
-    let (db, clock) = (&parts.db, &parts.clock);
+fn postings(parts: &HubParts, hub: Uuid, secret: &[u8], feed: &Feed) -> PostingGrpc {
+    let (db, clock, tasks) = (&parts.db, &parts.clock, feed.tasks.clone());
     let receipts = Receipts::new(hub, Arc::clone(&parts.keys.signer));
     let committer = Committer::new(db.clone(), Arc::clone(clock), receipts, parts.limits.clone());
-    let streams =
-        SyncStreams { committer: committer.clone(), tail: Arc::clone(tail), tasks: tasks.clone() };
-    let (tail, watch_tasks) = (Arc::clone(tail), tasks.clone());
-    let watches = Watches::new(db.clone(), Arc::clone(clock), cursor_key, tail, watch_tasks);
+    let (tail, streaming) = (Arc::clone(&feed.tail), tasks.clone());
+    let streams = SyncStreams { committer: committer.clone(), tail, tasks: streaming };
+    let watches = Watches::new(feed.clone());
     let pages = PageTokens::new(&[b"pages", secret].concat());
-    PostingGrpc { committer, streams, watches, pages, tasks: tasks.clone() }
+    PostingGrpc { committer, streams, watches, pages, tasks }
 }
 
 /// Adds the contract to what can be asked for: tools of today ask by version 1, those of yesterday by its alpha.

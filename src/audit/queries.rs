@@ -3,11 +3,12 @@
 use uuid::Uuid;
 
 use crate::audit::store::{self, Criteria};
-use crate::kernel::fault::{Fault, Kind, Reason};
+use crate::kernel::fault::Fault;
 use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::common::v1::Role;
 use crate::platform::audit::entry::Row;
 use crate::platform::audit::proof::Proof;
+use crate::platform::audit::prove::{not_found, prove};
 use crate::platform::audit::store as trail;
 use crate::platform::db::Db;
 use crate::platform::permit::Permit;
@@ -54,33 +55,9 @@ pub async fn search(
 ///
 /// `AUDIT_ENTRY_NOT_FOUND`, `AUDIT_ENTRY_NOT_SEALED`, or the database fails.
 pub async fn proof(db: &Db, permit: &Permit, entry_id: Uuid) -> Result<Proof, Fault> {
-    let not_found = || {
-        let message = "no such entry in the part of the audit trail that you may see";
-        Fault::new(Kind::NotFound, Reason::AuditEntryNotFound, message)
-            .about("audit entry", entry_id.to_string())
-    };
     let mut tx = db.read(permit).await?;
     let row = trail::entry(tx.connection(), entry_id, reach(permit)).await?;
-    let shown = row.filter(|row| row.worker_id.is_none() || is_auditor(permit));
-    let row = shown.ok_or_else(not_found)?;
-    let sealed = match row.seq {
-        Some(seq) => trail::over(tx.connection(), seq).await?.map(|sealed| (seq, sealed)),
-        None => None,
-    };
-    let Some((seq, sealed)) = sealed else {
-        let message = "no checkpoint stands over this entry yet";
-        return Err(Fault::new(Kind::FailedPrecondition, Reason::AuditEntryNotSealed, message)
-            .about("audit entry", entry_id.to_string())
-            .retry_after(std::time::Duration::from_secs(1)));
-    };
     drop(tx);
-    // A tree is made of everybody's entries; of the others nothing but hashes leaves.
-    let mut tx = db.read(&Permit::of_hub()).await?;
-    let rows = trail::between(tx.connection(), sealed.first_seq, sealed.last_seq).await?;
-    Proof::of(&rows, seq, &sealed).map_err(|what| {
-        Fault::internal(format!(
-            "the audit trail was tampered with: checkpoint {} {what}",
-            sealed.number
-        ))
-    })
+    let shown = row.filter(|row| row.worker_id.is_none() || is_auditor(permit));
+    prove(db, &shown.ok_or_else(|| not_found(entry_id))?).await
 }

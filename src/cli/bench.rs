@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use crate::bench::ingest::{self, IngestOptions};
+use crate::bench::verify::VerifyOptions;
 use crate::bench::watch::WatchBenchOptions;
 use crate::bench::{self, Report};
 use crate::cli::place::Place;
@@ -19,6 +20,8 @@ pub(super) enum BenchCommand {
     Ingest(IngestArgs),
     /// How fast postings come out: against a bare server with the same bytes, and how soon after their commit.
     Watch(WatchBenchArgs),
+    /// How fast credentials are verified: against the signature alone.
+    Verify(VerifyArgs),
 }
 
 #[derive(Args, Debug)]
@@ -70,11 +73,36 @@ pub(super) struct WatchBenchArgs {
     seconds: u32,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct VerifyArgs {
+    /// Credentials; each is verified once a round.
+    #[arg(long, default_value_t = 500)]
+    credentials: usize,
+    /// Rounds in which whole verification and signature take turns.
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
 pub(super) async fn run(command: BenchCommand) -> Outcome {
     match command {
+        BenchCommand::Verify(args) => verify(&args),
         BenchCommand::Ingest(args) => ingest(args).await,
         BenchCommand::Watch(args) => watch(args).await,
     }
+}
+
+fn verify(args: &VerifyArgs) -> Outcome {
+    let options = VerifyOptions {
+        rounds: args.rounds.max(1),
+        credentials: args.credentials.max(1),
+        now: SystemClock.now(),
+    };
+    let report = bench::verify::run(options, output::error)?;
+    show(&report, args.json)?;
+    Ok(())
 }
 
 async fn watch(args: WatchBenchArgs) -> Outcome {

@@ -28,6 +28,7 @@ pub(super) async fn run(args: DevArgs) -> Outcome {
         internal_listen: Some(args.hub.internal_listen),
         public_listen: args.hub.public.public_listen,
         public_url: args.hub.public.public_url.clone(),
+        status_population_min: 1,
         database_connections: args.hub.database_connections,
         feed_days: args.hub.feed_days,
         limits: args.hub.limits.clone(),

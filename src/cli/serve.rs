@@ -84,6 +84,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         reflection: args.reflection,
         public,
         allows_loopback: false,
+        status_population_min: args.hub.public.status_list_population_min,
     };
     let hub = Box::pin(Hub::start(parts)).await?;
     tracing::info!("serving gRPC on {} (TLS)", hub.address);

@@ -10,7 +10,10 @@ use tonic::{Request, Status};
 
 use crate::client::error::ClientError;
 use crate::pb::peshub::audit::v1::audit_service_client::AuditServiceClient;
+use crate::pb::peshub::credentials::v1::consent_service_client::ConsentServiceClient;
+use crate::pb::peshub::credentials::v1::credential_service_client::CredentialServiceClient;
 use crate::pb::peshub::credentials::v1::issuer_service_client::IssuerServiceClient;
+use crate::pb::peshub::credentials::v1::verification_service_client::VerificationServiceClient;
 use crate::pb::peshub::participants::v1::participant_service_client::ParticipantServiceClient;
 use crate::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
 use crate::pb::peshub::workers::v1::worker_service_client::WorkerServiceClient;
@@ -122,10 +125,29 @@ impl Connection {
         IssuerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
+    /// Returns a client of what issues credentials.
+    #[must_use]
+    pub fn credentials(&self) -> CredentialServiceClient<Transport> {
+        CredentialServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
     /// Returns a client of the register of workers.
     #[must_use]
     pub fn workers(&self) -> WorkerServiceClient<Transport> {
         WorkerServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the service of workers' consents.
+    #[must_use]
+    pub fn consents(&self) -> ConsentServiceClient<Transport> {
+        ConsentServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the service that verifies credentials.
+    #[must_use]
+    pub fn verification(&self) -> VerificationServiceClient<Transport> {
+        VerificationServiceClient::new(self.transport())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Returns what calls go through, for those that have no generated client.

@@ -149,6 +149,27 @@ pub enum Outcome {
     Valid,
 }
 
+impl Outcome {
+    /// Returns its name in the audit trail: the contract's, without what all of them begin with.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "MALFORMED",
+            Self::UntrustedIssuer => "UNTRUSTED_ISSUER",
+            Self::BadSignature => "BAD_SIGNATURE",
+            Self::BadBinding => "BAD_BINDING",
+            Self::OutOfScope => "OUT_OF_SCOPE",
+            Self::NotYetValid => "NOT_YET_VALID",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::Suspended => "SUSPENDED",
+            Self::StatusUnavailable => "STATUS_UNAVAILABLE",
+            Self::StatusStale => "STATUS_STALE",
+            Self::Valid => "VALID",
+        }
+    }
+}
+
 /// The part of a path that names a claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {

@@ -1,6 +1,11 @@
 //! Contract ⇄ credentials.
 
+pub mod consent;
+pub mod credential;
+pub mod parts;
 pub mod registry;
+pub mod verdict;
+pub mod verification;
 
 use time::OffsetDateTime;
 

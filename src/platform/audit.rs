@@ -10,6 +10,7 @@ pub mod export;
 pub mod hash;
 pub mod keyring;
 pub mod proof;
+pub mod prove;
 pub mod receipt;
 pub mod refusals;
 pub mod seal;

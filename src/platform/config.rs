@@ -52,6 +52,10 @@ pub struct PublicOptions {
     /// named by it for as long as credentials live, so that it must stay. `dev` takes the listener's own address when it is absent.
     #[arg(long, env = "PESHUB_PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// With fewer credentials that are still valid a status list is not published, 1 to 1,000,000: among few, each is seen by itself.
+    #[arg(long, env = "PESHUB_STATUS_LIST_POPULATION_MIN", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub status_list_population_min: u32,
 }
 
 /// How much the hub takes on. Quotas are of one participant at one replica; records a day are of one participant in all.

@@ -1,5 +1,6 @@
 //! The database: a transaction opens with a permit, and a write closes with a record.
 
+pub mod trail;
 pub mod wall;
 
 use std::sync::{Arc, OnceLock};
@@ -122,6 +123,19 @@ pub struct Record {
     pub body_sha256: Option<Bytes>,
     /// Whose data was disclosed, why, and by what right.
     pub disclosure: Option<Disclosure>,
+    /// Disclosures of others' data by the same call: each is a row of its own, with the same time and event.
+    pub further: Vec<Further>,
+}
+
+/// One of several disclosures by one call.
+#[derive(Clone, Debug)]
+pub struct Further {
+    /// Names the row.
+    pub entry_id: Uuid,
+    /// Which thing.
+    pub subject: String,
+    /// Whose data was disclosed, why, and by what right.
+    pub disclosure: Disclosure,
 }
 
 /// A disclosure of what is known of a worker.
@@ -146,6 +160,7 @@ impl Record {
             entry_id: ids::time_ordered(at),
             body_sha256: None,
             disclosure: None,
+            further: Vec::new(),
         }
     }
 
@@ -159,6 +174,12 @@ impl Record {
     #[must_use]
     pub fn disclosing(self, disclosure: Disclosure) -> Self {
         Self { disclosure: Some(disclosure), ..self }
+    }
+
+    /// Returns the record with a row for each of several disclosures.
+    #[must_use]
+    pub fn disclosing_each(self, further: Vec<Further>) -> Self {
+        Self { further, ..self }
     }
 }
 
@@ -447,39 +468,10 @@ impl WriteTx {
     /// request id or batch id settles it.
     pub async fn commit(mut self, record: Record) -> Result<(), DbError> {
         if self.is_audited {
-            self.write_entry(&record).await?;
+            trail::write(&mut self.transaction, &self.permit, &record).await?;
         }
         self.transaction.commit().await?;
         self.committed.notify_one();
-        Ok(())
-    }
-
-    /// Writes the row of the audit trail.
-    async fn write_entry(&mut self, record: &Record) -> Result<(), DbError> {
-        let holder = self.permit.holder();
-        let disclosure = record.disclosure.as_ref();
-        sqlx::query!(
-            "WITH entry AS (
-                 INSERT INTO audit (entry_id, at, participant_id, participant, system, action, subject, event, refusal,
-                                    times, body_sha256, worker_id, purpose, legal_basis)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 1, $9, $10, $11, $12)
-                 RETURNING audit_id)
-             INSERT INTO audit_pending (audit_id) SELECT audit_id FROM entry",
-            record.entry_id,
-            record.at,
-            holder.map(|holder| holder.participant.0),
-            holder.map_or("(hub)", |holder| holder.participant_name.as_str()),
-            holder.map_or("", |holder| holder.system_name.as_str()),
-            self.permit.action().word(),
-            record.subject,
-            record.event,
-            record.body_sha256.as_deref(),
-            disclosure.map(|it| it.worker_id),
-            disclosure.map(|it| it.purpose.as_str()),
-            disclosure.map(|it| it.legal_basis.as_str()),
-        )
-        .execute(&mut *self.transaction)
-        .await?;
         Ok(())
     }
 }

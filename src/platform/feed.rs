@@ -10,6 +10,7 @@
 pub mod cursor;
 pub mod event;
 pub mod pump;
+pub mod reader;
 pub mod retention;
 pub mod store;
 pub mod tail;

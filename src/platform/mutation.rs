@@ -24,6 +24,12 @@ pub struct RequestKey {
 }
 
 impl RequestKey {
+    /// Returns whether it can be told from others.
+    #[must_use]
+    pub const fn is_repeatable(&self) -> bool {
+        !self.id.is_empty()
+    }
+
     /// Returns the key of a request. Without an id, every call is a new one.
     ///
     /// # Errors
@@ -72,19 +78,33 @@ where
     W: for<'a> FnOnce(&'a mut WriteTx) -> BoxFuture<'a, Result<(A, Record), Fault>> + Send,
 {
     let mut tx = db.write(permit).await?;
-    let repeatable = !key.id.is_empty();
-    if repeatable {
-        match replay::look_up(&mut tx, &key.id, &key.body_sha256).await? {
-            Known::New => {}
-            Known::Answered(stored) => return A::decode(stored).map_err(Fault::internal),
-            Known::Reused => return Err(replay::reused()),
-        }
+    if let Some(answer) = answered(&mut tx, key).await? {
+        return Ok(answer);
     }
     let (answer, record) = work(&mut tx).await?;
-    if repeatable {
+    if !key.id.is_empty() {
         let encoded = answer.encode_to_vec();
         replay::store(&mut tx, &key.id, &key.body_sha256, &encoded, now).await?;
     }
     tx.commit(record).await?;
     Ok(answer)
+}
+
+/// Returns the first answer to a request, if it was answered before.
+///
+/// # Errors
+///
+/// `REQUEST_ID_REUSED` when the id came with another body before, or the database fails.
+pub async fn answered<A>(tx: &mut WriteTx, key: &RequestKey) -> Result<Option<A>, Fault>
+where
+    A: Message + Default,
+{
+    if key.id.is_empty() {
+        return Ok(None);
+    }
+    match replay::look_up(tx, &key.id, &key.body_sha256).await? {
+        Known::New => Ok(None),
+        Known::Answered(stored) => A::decode(stored).map(Some).map_err(Fault::internal),
+        Known::Reused => Err(replay::reused()),
+    }
 }

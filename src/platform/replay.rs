@@ -12,16 +12,12 @@ use time::OffsetDateTime;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::platform::db::{Db, DbError, WriteTx};
-use crate::platform::feed::store::shared_secret;
-use crate::platform::keys::KeyError;
 use crate::platform::keys::sealing::DataKey;
-use crate::platform::keys::vault::{KeyVault, Wrapped};
-use crate::platform::permit::Permit;
+use crate::platform::keys::vault::KeyVault;
+use crate::platform::secrets::{self, REPLAY, SecretError};
 
 /// How long answers are kept.
 pub const KEPT: Duration = Duration::from_hours(7 * 24);
-/// Name of the key among the hub's secrets.
-pub const SECRET: &str = "replay";
 
 /// What is known of a request id.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,30 +30,13 @@ pub enum Known {
     Reused,
 }
 
-/// Why answers cannot be kept.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// The database fails.
-    #[error("the database cannot be used")]
-    Db(#[from] DbError),
-    /// The key of the answers cannot be had.
-    #[error("the key of the stored answers cannot be had")]
-    Key(#[from] KeyError),
-}
-
 /// Opens the key that all replicas share, making it on the first start, and gives it to the database's handle.
 ///
 /// # Errors
 ///
 /// The database or the key vault fails.
-pub async fn open(db: &Db, vault: &dyn KeyVault, now: OffsetDateTime) -> Result<(), ReplayError> {
-    let fresh = vault.wrap(&secret_context(SECRET), &DataKey::random()?).await?.encoded();
-    let mut tx = db.read(&Permit::of_hub()).await?;
-    let stored = shared_secret(tx.connection(), SECRET, &fresh, now).await?;
-    drop(tx);
-    let nothing = || KeyError::NotWrappedSo { id: String::new() };
-    let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
-    db.keep_answers_under(vault.open(&secret_context(SECRET), &wrapped).await?);
+pub async fn open(db: &Db, vault: &dyn KeyVault, now: OffsetDateTime) -> Result<(), SecretError> {
+    db.keep_answers_under(secrets::open(db, vault, REPLAY, now).await?);
     Ok(())
 }
 
@@ -142,41 +121,6 @@ impl Key {
         let body_mac = seal.mac(b"body", body);
         Ok(Self { participant, method, request_mac, body_mac, seal })
     }
-}
-
-/// Wraps the key of the answers anew under the current master key. Hubs that run have it open and notice nothing.
-///
-/// # Errors
-///
-/// The database or the key vault fails.
-pub async fn rewrap(db: &Db, vault: &dyn KeyVault) -> Result<(), ReplayError> {
-    let mut tx = db.read(&Permit::of_hub()).await?;
-    let stored = sqlx::query_scalar!("SELECT value FROM hub_secret WHERE name = $1", SECRET)
-        .fetch_optional(tx.connection())
-        .await
-        .map_err(DbError::from)?;
-    let Some(stored) = stored else { return Ok(()) };
-    let nothing = || KeyError::NotWrappedSo { id: String::new() };
-    let wrapped = Wrapped::decoded(&stored).ok_or_else(nothing)?;
-    let context = secret_context(SECRET);
-    let key = vault.open(&context, &wrapped).await?;
-    let fresh = vault.wrap(&context, &key).await?.encoded();
-    sqlx::query!(
-        "UPDATE hub_secret SET value = $2 WHERE name = $1 AND value = $3",
-        SECRET,
-        fresh,
-        stored
-    )
-    .execute(tx.connection())
-    .await
-    .map_err(DbError::from)?;
-    Ok(())
-}
-
-/// Returns the context in which a secret of the hub is wrapped.
-#[must_use]
-pub fn secret_context(name: &str) -> Vec<u8> {
-    [b"hub secret ", name.as_bytes()].concat()
 }
 
 /// Returns the fault of a request id that came with another body before.

@@ -2,6 +2,7 @@
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::platform::db::DbError;
+use crate::platform::feed::reader::FeedError;
 use crate::postings::domain::{BYTES_PER_BATCH_MAX, CHANGES_PER_BATCH_MAX};
 
 /// A failure of the postings exchange.
@@ -48,15 +49,9 @@ pub enum PostingError {
     /// A newer stream writes to this lane.
     #[error("a newer stream has opened this lane")]
     LaneTakenOver,
-    /// The cursor is not one of this hub's.
-    #[error("this cursor was not made by this hub")]
-    CursorInvalid,
-    /// The cursor is older than what is kept.
-    #[error("this cursor is older than what the hub keeps; begin again with a snapshot")]
-    CursorExpired,
-    /// The cursor is of another life of the feed.
-    #[error("the feed was restored to before this cursor; begin again with a snapshot")]
-    FeedRewound,
+    /// The feed cannot be read on.
+    #[error("the feed cannot be read on")]
+    Feed(#[from] FeedError),
     /// A page token does not belong to this request.
     #[error("this page token does not belong to this request")]
     PageTokenInvalid,
@@ -85,6 +80,7 @@ impl From<PostingError> for Fault {
         let message = error.to_string();
         match error {
             PostingError::Db(error) => error.into(),
+            PostingError::Feed(error) => error.into(),
             PostingError::Invalid(fault) | PostingError::QuotaExceeded(fault) => fault,
             PostingError::SourceNotFound { name } => {
                 Self::new(Kind::NotFound, Reason::SourceNotFound, message).about("source", name)
@@ -106,13 +102,6 @@ impl From<PostingError> for Fault {
                 Self::new(Kind::FailedPrecondition, Reason::StreamOutOfStep, message)
             }
             PostingError::LaneTakenOver => Self::new(Kind::Aborted, Reason::LaneTakenOver, message),
-            PostingError::CursorInvalid => {
-                Self::new(Kind::InvalidArgument, Reason::CursorInvalid, message)
-            }
-            PostingError::CursorExpired => {
-                Self::new(Kind::OutOfRange, Reason::CursorExpired, message)
-            }
-            PostingError::FeedRewound => Self::new(Kind::OutOfRange, Reason::FeedRewound, message),
             PostingError::PageTokenInvalid => {
                 Self::new(Kind::InvalidArgument, Reason::PageTokenInvalid, message)
             }

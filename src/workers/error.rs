@@ -3,7 +3,8 @@
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::platform::db::DbError;
 use crate::platform::keys::KeyError;
-use crate::platform::replay::{self, ReplayError};
+use crate::platform::replay;
+use crate::platform::secrets::SecretError;
 use crate::workers::domain::Reference;
 
 /// A failure of the register of workers.
@@ -41,11 +42,11 @@ pub enum WorkerError {
     },
 }
 
-impl From<ReplayError> for WorkerError {
-    fn from(error: ReplayError) -> Self {
+impl From<SecretError> for WorkerError {
+    fn from(error: SecretError) -> Self {
         match error {
-            ReplayError::Db(error) => Self::Db(error),
-            ReplayError::Key(error) => Self::Key(error),
+            SecretError::Db(error) => Self::Db(error),
+            SecretError::Key(error) => Self::Key(error),
         }
     }
 }

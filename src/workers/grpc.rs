@@ -131,4 +131,19 @@ impl WorkerService for WorkerGrpc {
         })
         .await
     }
+
+    async fn prove_disclosure(
+        &self,
+        request: Request<pb::ProveDisclosureRequest>,
+    ) -> Result<Response<pb::ProveDisclosureResponse>, Status> {
+        let db = self.registry.db.clone();
+        let action = Action::ProveDisclosure;
+        rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
+            let reference = wire::reference(&request.reference)?;
+            let entry_id = wire::entry_id(&request.entry_id)?;
+            let proof = queries::proof(&db, &permit, reference, entry_id).await?;
+            Ok(pb::ProveDisclosureResponse { document: proof.text() })
+        })
+        .await
+    }
 }

@@ -2,15 +2,19 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
 
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::platform::audit::entry::Row;
+use crate::platform::audit::proof::Proof;
+use crate::platform::audit::prove::{not_found, prove};
 use crate::platform::db::Db;
 use crate::platform::keys::sealing::DataKey;
 use crate::platform::permit::Permit;
 use crate::workers::domain::Reference;
 use crate::workers::error::WorkerError;
 use crate::workers::store;
+
 /// A page of a list.
 #[derive(Debug)]
 pub struct Page<'a> {
@@ -45,6 +49,25 @@ pub async fn disclosures(
     let next = last.map(|last| page.key.seal(&context(reference), &last.audit_id.to_be_bytes()));
     let next = next.transpose()?.map_or_else(String::new, |sealed| URL_SAFE_NO_PAD.encode(sealed));
     Ok((found, next))
+}
+
+/// Proves that a disclosure of a worker's data stands in the audit trail.
+///
+/// # Errors
+///
+/// `WORKER_NOT_FOUND`, `AUDIT_ENTRY_NOT_FOUND`, `AUDIT_ENTRY_NOT_SEALED`, or the database fails.
+pub async fn proof(
+    db: &Db,
+    permit: &Permit,
+    reference: Reference,
+    entry_id: Uuid,
+) -> Result<Proof, Fault> {
+    let mut tx = db.read(permit).await?;
+    let worker = store::id_of(tx.connection(), permit, reference).await?;
+    let worker = worker.ok_or(WorkerError::NotFound { reference })?;
+    let row = store::disclosure(&mut tx, worker, entry_id).await?;
+    drop(tx);
+    prove(db, &row.ok_or_else(|| not_found(entry_id))?).await
 }
 
 fn opened(page: &Page<'_>, reference: Reference) -> Result<Option<i64>, WorkerError> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::platform::db::{Db, Record};
 use crate::platform::keys::vault::{IndexDigest, KeyVault};
 use crate::platform::permit::Permit;
-use crate::platform::replay;
+use crate::platform::secrets;
 use crate::workers::domain::WorkerId;
 use crate::workers::error::WorkerError;
 use crate::workers::store::index;
@@ -64,7 +64,7 @@ pub async fn rewrap(
     let Job { db, vault, now, step } = job;
     let ids = vault.key_ids().await?;
     let mut done = Done::default();
-    replay::rewrap(db, vault).await?;
+    secrets::rewrap(db, vault).await?;
     wrap_all(job, &ids.current_master, (&mut done, progress)).await?;
 
     let hub = Permit::of_hub();

@@ -5,6 +5,7 @@ pub mod rewrap;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::platform::audit::entry::Row;
 use crate::platform::audit::store as audit;
@@ -290,6 +291,21 @@ pub async fn disclosures(
 ) -> Result<Vec<Row>, DbError> {
     about(tx.connection(), worker).await?;
     audit::disclosures_of(tx.connection(), worker.0, before, limit).await
+}
+
+/// Returns one disclosure of a worker's data, by the name of its entry.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn disclosure(
+    tx: &mut ReadTx,
+    worker: WorkerId,
+    entry_id: Uuid,
+) -> Result<Option<Row>, DbError> {
+    about(tx.connection(), worker).await?;
+    let row = audit::entry(tx.connection(), entry_id, None).await?;
+    Ok(row.filter(|row| row.worker_id == Some(worker.0)))
 }
 
 fn holder(tx: &WriteTx) -> i64 {

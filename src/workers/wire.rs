@@ -137,6 +137,16 @@ pub fn reference(text: &str) -> Result<Reference, Fault> {
     Reference::of_text(text).ok_or_else(none)
 }
 
+/// Reads the name of an entry of the audit trail.
+///
+/// # Errors
+///
+/// It is none.
+pub fn entry_id(text: &str) -> Result<Uuid, Fault> {
+    let none = |_| Fault::fields(vec![broken("entry_id", "the name of a disclosure's entry")]);
+    Uuid::try_parse(text).map_err(none)
+}
+
 /// Reads what somebody asks for, without repeats, in the order of the contract.
 #[must_use]
 pub fn fields(numbers: &[i32]) -> Vec<WorkerField> {
@@ -215,6 +225,10 @@ pub fn disclosure(stored: Row) -> pb::Disclosure {
     let words = stored.subject.split_once(": ").map_or("", |(_, words)| words);
     let fields = WorkerField::ALL.into_iter();
     let fields = fields.filter(|field| words.split(", ").any(|word| word == field.word()));
+    // Credentials are named with their type and what was found: `credentials/NAME: TYPE OUTCOME`.
+    let is_credential = stored.subject.starts_with("credentials/");
+    let named = words.split_once(' ').map_or("", |(type_name, _)| type_name);
+    let credential_type = if is_credential { named.to_owned() } else { String::new() };
     let basis = stored.legal_basis.as_deref().and_then(LegalBasisKind::of_audit).map(
         |(kind, reference)| {
             let kind = match kind {
@@ -231,6 +245,8 @@ pub fn disclosure(stored: Row) -> pb::Disclosure {
         fields: fields.map(field_number).collect(),
         purpose: stored.purpose.unwrap_or_default(),
         legal_basis: basis,
+        entry_id: stored.entry_id.to_string(),
+        credential_type,
     }
 }
 

@@ -8,10 +8,12 @@ pub(crate) mod author;
 pub(crate) mod cluster;
 pub(crate) mod credentials;
 pub(crate) mod hostile;
+pub(crate) mod issuing;
 pub(crate) mod plain;
 pub(crate) mod postings;
 pub(crate) mod sync;
 pub(crate) mod table;
+pub(crate) mod wallet;
 pub(crate) mod watch;
 
 use std::future::Future;
@@ -21,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use peshub::client::connect::{ClientIdentity, Connection, Options};
+use peshub::credentials::status::Statuses;
 use peshub::dev::{Database, DevHub, DevOptions};
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
@@ -117,13 +120,21 @@ impl World {
         trust_dir: Option<&Path>,
         data_dir: &Path,
     ) -> TestHub {
-        let mut options = DevOptions::new(data_dir.to_owned(), &Surroundings::default());
-        options.internal_listen = None;
-        options.public_url = Some(PUBLIC_URL.to_owned());
-        options.trust_dir = trust_dir.map(Path::to_owned);
-        options.database_connections = 10;
-        options.limits = limits;
-        options.checkpoint_every = Duration::from_millis(100);
+        let options = DevOptions {
+            trust_dir: trust_dir.map(Path::to_owned),
+            limits,
+            ..usual_options(data_dir)
+        };
+        self.start(options).await
+    }
+
+    /// Starts one more hub over the database, which publishes no list of fewer credentials.
+    pub(crate) async fn hub_with_population(&self, status_population_min: u32) -> TestHub {
+        let usual = usual_options(&std::env::temp_dir());
+        self.start(DevOptions { status_population_min, ..usual }).await
+    }
+
+    async fn start(&self, options: DevOptions) -> TestHub {
         let database = Database { options: self.options.clone(), private: None };
         let starting = DevHub::start_with(&options, &database, Arc::clone(&self.ca));
         let hub = within("the hub's start", starting).await.expect("a hub");
@@ -131,6 +142,13 @@ impl World {
         let handle = TestHub { address: hub.hub.address, public, ca: Arc::clone(&self.ca) };
         self.hubs.lock().unwrap().push(hub);
         handle
+    }
+
+    /// What a hub knows of the status of credentials.
+    pub(crate) fn statuses(&self, hub: &TestHub) -> Statuses {
+        let hubs = self.hubs.lock().unwrap();
+        let found = hubs.iter().find(|it| it.hub.address == hub.address);
+        found.expect("a hub that runs").hub.statuses.clone()
     }
 
     /// Stops a hub as SIGTERM does.
@@ -150,6 +168,16 @@ impl World {
         }
         self.pool.close().await;
         cluster::drop_database(&self.options).await;
+    }
+}
+
+fn usual_options(data_dir: &Path) -> DevOptions {
+    DevOptions {
+        internal_listen: None,
+        public_url: Some(PUBLIC_URL.to_owned()),
+        database_connections: 10,
+        checkpoint_every: Duration::from_millis(100),
+        ..DevOptions::new(data_dir.to_owned(), &Surroundings::default())
     }
 }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use time::OffsetDateTime;
-use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, aws_lc_rs};
+use webpki::{
+    EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage,
+    RequiredEkuNotFoundContext, aws_lc_rs,
+};
 
 use crate::credentials::sdjwt::bounds::{CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX};
 use crate::credentials::sdjwt::defect::{Defect, KEY_CHAIN};
@@ -25,18 +28,24 @@ const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
 /// Purposes that make a certificate one of TLS: server and client (RFC 5280, section 4.2.1.12).
 const TLS_PURPOSES: [&[usize]; 2] = [&[1, 3, 6, 1, 5, 5, 7, 3, 1], &[1, 3, 6, 1, 5, 5, 7, 3, 2]];
 
+/// Any purpose (RFC 5280, section 4.2.1.12), in DER.
+const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
+
 /// Takes certificates that say no purpose, or another one than those of TLS: who may run a server may not for that reason issue.
 struct NotOnlyTls;
 
 impl ExtendedKeyUsageValidator for NotOnlyTls {
     fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {
-        let (mut says_some, mut has_other) = (false, false);
+        let mut present = Vec::new();
         for purpose in purposes {
-            let purpose = purpose?.to_decoded_oid();
-            says_some = true;
-            has_other |= TLS_PURPOSES.iter().all(|tls| purpose != *tls);
+            present.push(purpose?.to_decoded_oid());
         }
-        if says_some && !has_other { Err(Error::InvalidSerialNumber) } else { Ok(()) }
+        let is_tls = |it: &Vec<usize>| TLS_PURPOSES.contains(&it.as_slice());
+        if present.is_empty() || !present.iter().all(is_tls) {
+            return Ok(());
+        }
+        let required = KeyUsage::required(ANY_PURPOSE);
+        Err(Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext { required, present }))
     }
 }
 
@@ -106,6 +115,7 @@ fn says(error: &Error) -> &'static str {
         Error::UnknownIssuer => "the chain leads to no anchor",
         Error::CaUsedAsEndEntity => "the first certificate is an authority's",
         Error::InvalidSignatureForPublicKey => "a certificate's signature does not hold",
+        Error::RequiredEkuNotFoundContext(_) => "a certificate is one of TLS",
         Error::NameConstraintViolation => "an authority may not sign for that name",
         _ => "the chain does not hold",
     }

@@ -7,7 +7,7 @@ use crate::credentials::sdjwt::Profile;
 use crate::credentials::sdjwt::defect::{
     Defect, FORMAT_CLAIMS, FORMAT_CONFIRMATION, FORMAT_STATUS, FORMAT_VCT,
 };
-use crate::credentials::sdjwt::json::Object;
+use crate::credentials::sdjwt::json::{Object, View};
 use crate::credentials::sdjwt::key::{KeyDefect, PublicKey};
 
 /// When a token was made, and from when to when it counts. Each is absent when the token does not say.
@@ -62,13 +62,15 @@ pub(crate) fn instant(claims: &Object, name: &str) -> Result<Option<OffsetDateTi
 }
 
 /// Sees that the claims by which an issuer and a type are found have their forms.
-pub(crate) fn check_names(claims: &Object, profile: Profile<'_>) -> Result<(), Defect> {
-    text(claims, "iss")?;
+pub(crate) fn check_names(payload: View<'_>, profile: Profile<'_>) -> Result<(), Defect> {
+    let is_text = |it: View<'_>| it.as_text().is_some_and(|text| !text.is_empty());
+    if payload.get("iss").is_some_and(|it| !is_text(it)) {
+        return Err(FORMAT_CLAIMS.failed("iss is no text"));
+    }
     if profile == Profile::SdJwtVc {
-        match claims.get("vct") {
-            Some(Value::String(vct)) if !vct.is_empty() => {}
-            Some(_) => return Err(FORMAT_VCT.failed("vct is no text")),
-            None => return Err(FORMAT_VCT.failed("there is no vct")),
+        let vct = payload.get("vct").ok_or_else(|| FORMAT_VCT.failed("there is no vct"))?;
+        if !is_text(vct) {
+            return Err(FORMAT_VCT.failed("vct is no text"));
         }
     }
     Ok(())

@@ -1,14 +1,12 @@
 //! Disclosures and the digests that stand for them (RFC 9901, section 4.2).
 
-use aws_lc_rs::digest;
-use serde_json::Value;
-
 use crate::credentials::sdjwt::defect::{
     DISCLOSURES_FORM, Defect, FORMAT_ENCODING, FORMAT_HASH, FORMAT_JSON, FORMAT_NAMES,
     FORMAT_NESTING,
 };
 use crate::credentials::sdjwt::encoding;
-use crate::credentials::sdjwt::json::{self, JsonFlaw, Object};
+use crate::credentials::sdjwt::json::{Document, JsonFlaw, View};
+use aws_lc_rs::digest;
 
 /// The member that holds digests of members.
 pub(crate) const DIGESTS: &str = "_sd";
@@ -43,13 +41,9 @@ impl HashFunction {
     }
 
     /// Reads which one a payload names.
-    ///
-    /// # Errors
-    ///
-    /// It is none that is taken.
-    pub fn of(payload: &Object) -> Result<Self, Defect> {
+    pub(crate) fn of(payload: View<'_>) -> Result<Self, Defect> {
         let Some(named) = payload.get(HASH) else { return Ok(Self::Sha256) };
-        let found = Self::ALL.into_iter().find(|it| named.as_str() == Some(it.name()));
+        let found = Self::ALL.into_iter().find(|it| named.as_text() == Some(it.name()));
         found.ok_or_else(|| FORMAT_HASH.failed("_sd_alg is none of sha-256, sha-384 and sha-512"))
     }
 
@@ -65,12 +59,9 @@ impl HashFunction {
     }
 }
 
-/// A disclosure, read.
+/// A disclosure, whose form is sound.
 pub(crate) struct Disclosure {
-    /// The name of the member; `None` for an element of a list.
-    pub(crate) name: Option<String>,
-    /// What it says.
-    pub(crate) value: Value,
+    items: Document,
 }
 
 impl Disclosure {
@@ -78,24 +69,35 @@ impl Disclosure {
     pub(crate) fn read(text: &str) -> Result<Self, Defect> {
         let bytes = encoding::decode(text)
             .ok_or_else(|| FORMAT_ENCODING.failed("a disclosure is no base64url"))?;
-        let items = json::list(&bytes).map_err(|flaw| match flaw {
+        let document = Document::read(bytes).map_err(|flaw| match flaw {
             JsonFlaw::NameTwice => FORMAT_NAMES.failed("a disclosure has a name twice"),
             JsonFlaw::Nesting => FORMAT_NESTING.failed("a disclosure is nested too deep"),
-            JsonFlaw::Grammar => FORMAT_JSON.failed("a disclosure is no JSON"),
-            JsonFlaw::Kind => DISCLOSURES_FORM.failed("a disclosure is no list"),
+            JsonFlaw::Grammar | JsonFlaw::Kind => FORMAT_JSON.failed("a disclosure is no JSON"),
         })?;
         let wrong = |what: &str| DISCLOSURES_FORM.failed(what);
-        match <[Value; 3]>::try_from(items) {
-            Ok([Value::String(_), Value::String(name), value]) => {
-                Ok(Self { name: Some(name), value })
-            }
-            Ok([Value::String(_), ..]) => Err(wrong("the name of a disclosure is no text")),
-            Ok(_) => Err(wrong("the salt of a disclosure is no text")),
-            Err(items) => match <[Value; 2]>::try_from(items) {
-                Ok([Value::String(_), value]) => Ok(Self { name: None, value }),
-                Ok(_) => Err(wrong("the salt of a disclosure is no text")),
-                Err(_) => Err(wrong("a disclosure has neither two nor three items")),
-            },
+        let mut items = document.root().items().ok_or_else(|| wrong("a disclosure is no list"))?;
+        let count = items.len();
+        if !(2..=3).contains(&count) {
+            return Err(wrong("a disclosure has neither two nor three items"));
         }
+        if items.next().and_then(View::as_text).is_none() {
+            return Err(wrong("the salt of a disclosure is no text"));
+        }
+        if count == 3 && items.next().and_then(View::as_text).is_none() {
+            return Err(wrong("the name of a disclosure is no text"));
+        }
+        drop(items);
+        Ok(Self { items: document })
+    }
+
+    /// Returns the name of the member, and what it says; `None` for an element of a list.
+    pub(crate) fn member(&self) -> Option<(&str, View<'_>)> {
+        let mut items = self.items.root().items().filter(|it| it.len() == 3)?.skip(1);
+        Some((items.next()?.as_text()?, items.next()?))
+    }
+
+    /// Returns what the element says; `None` for a member of an object.
+    pub(crate) fn element(&self) -> Option<View<'_>> {
+        self.items.root().items().filter(|it| it.len() == 2)?.nth(1)
     }
 }

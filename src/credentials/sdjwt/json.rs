@@ -1,12 +1,16 @@
 //! JSON of strangers: no name twice, and no deeper than one can go.
+//!
+//! A document keeps its text, and texts in it are places of that text: most of what is read is looked at once and thrown away, so
+//! that copying it would cost more than reading it.
 
 use std::cell::Cell;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::DeserializeSeed as _;
 use serde_json::{Map, Number, Value};
 
 use crate::credentials::sdjwt::bounds::NESTING_MAX;
+
+mod seed;
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
@@ -24,134 +28,163 @@ pub enum JsonFlaw {
     Kind,
 }
 
-/// Reads a value.
-///
-/// # Errors
-///
-/// It is none that is taken.
-pub fn value(bytes: &[u8]) -> Result<Value, JsonFlaw> {
-    let flaw = Cell::new(JsonFlaw::Grammar);
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let seed = Node { open: NESTING_MAX, flaw: &flaw };
-    let value = seed.deserialize(&mut reader).map_err(|_| flaw.get())?;
-    reader.end().map_err(|_| JsonFlaw::Grammar)?;
-    Ok(value)
-}
-
 /// Reads an object.
 ///
 /// # Errors
 ///
 /// It is none that is taken.
 pub fn object(bytes: &[u8]) -> Result<Object, JsonFlaw> {
-    match value(bytes)? {
+    let document = Document::read(bytes.to_vec())?;
+    match document.root().to_value() {
         Value::Object(object) => Ok(object),
         _ => Err(JsonFlaw::Kind),
     }
 }
 
-/// Reads a list.
-///
-/// # Errors
-///
-/// It is none that is taken.
-pub fn list(bytes: &[u8]) -> Result<Vec<Value>, JsonFlaw> {
-    match value(bytes)? {
-        Value::Array(list) => Ok(list),
-        _ => Err(JsonFlaw::Kind),
+/// A text, and what stands in it.
+pub(crate) struct Document {
+    text: String,
+    root: Node,
+}
+
+impl Document {
+    /// Reads a value.
+    pub(crate) fn read(bytes: Vec<u8>) -> Result<Self, JsonFlaw> {
+        let text = String::from_utf8(bytes).map_err(|_| JsonFlaw::Grammar)?;
+        let flaw = Cell::new(JsonFlaw::Grammar);
+        let mut reader = serde_json::Deserializer::from_str(&text);
+        let seed = seed::Seed { text: &text, open: NESTING_MAX, flaw: &flaw };
+        let root = seed.deserialize(&mut reader).map_err(|_| flaw.get())?;
+        reader.end().map_err(|_| JsonFlaw::Grammar)?;
+        Ok(Self { text, root })
+    }
+
+    /// Reads an object.
+    pub(crate) fn read_object(bytes: Vec<u8>) -> Result<Self, JsonFlaw> {
+        let document = Self::read(bytes)?;
+        if document.root().is_object() { Ok(document) } else { Err(JsonFlaw::Kind) }
+    }
+
+    /// Returns what it says.
+    pub(crate) fn root(&self) -> View<'_> {
+        View { text: &self.text, node: &self.root }
     }
 }
 
-/// A value that is being read, and how many levels there may be below it.
+enum Node {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Text),
+    List(Vec<Node>),
+    Object(Vec<Member>),
+}
+
+struct Member {
+    name: Text,
+    value: Node,
+}
+
+/// A text of a document.
+enum Text {
+    /// It stands there as it is.
+    Within { start: usize, end: usize },
+    /// It is written with escapes.
+    Own(Box<str>),
+}
+
+impl Text {
+    fn in_text<'a>(&'a self, text: &'a str) -> &'a str {
+        match self {
+            Self::Within { start, end } => text.get(*start..*end).unwrap_or_default(),
+            Self::Own(own) => own,
+        }
+    }
+}
+
+/// A value of a document.
 #[derive(Clone, Copy)]
-struct Node<'a> {
-    open: usize,
-    flaw: &'a Cell<JsonFlaw>,
+pub(crate) struct View<'a> {
+    text: &'a str,
+    node: &'a Node,
 }
 
-impl Node<'_> {
-    fn below<E: serde::de::Error>(self) -> Result<Self, E> {
-        match self.open.checked_sub(1) {
-            Some(open) => Ok(Self { open, ..self }),
-            None => Err(self.flawed(JsonFlaw::Nesting)),
+impl<'a> View<'a> {
+    pub(crate) fn is_object(self) -> bool {
+        matches!(self.node, Node::Object(_))
+    }
+
+    pub(crate) fn is_true(self) -> bool {
+        matches!(self.node, Node::Bool(true))
+    }
+
+    pub(crate) fn as_text(self) -> Option<&'a str> {
+        match self.node {
+            Node::Text(text) => Some(text.in_text(self.text)),
+            _ => None,
         }
     }
 
-    fn flawed<E: serde::de::Error>(self, flaw: JsonFlaw) -> E {
-        self.flaw.set(flaw);
-        E::custom("refused")
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Node<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Node<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, it: bool) -> Result<Value, E> {
-        Ok(Value::Bool(it))
-    }
-
-    fn visit_i64<E>(self, it: i64) -> Result<Value, E> {
-        Ok(Value::Number(it.into()))
-    }
-
-    fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
-        Ok(Value::Number(it.into()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, it: f64) -> Result<Value, E> {
-        Number::from_f64(it).map(Value::Number).ok_or_else(|| E::custom("no number"))
-    }
-
-    fn visit_str<E>(self, it: &str) -> Result<Value, E> {
-        Ok(Value::String(it.to_owned()))
-    }
-
-    fn visit_string<E>(self, it: String) -> Result<Value, E> {
-        Ok(Value::String(it))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let below = self.below()?;
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(below)? {
-            list.push(item);
+    /// Returns the items of a list.
+    pub(crate) fn items(self) -> Option<impl ExactSizeIterator<Item = Self>> {
+        match self.node {
+            Node::List(items) => Some(items.iter().map(move |node| View { node, ..self })),
+            _ => None,
         }
-        Ok(Value::Array(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let below = self.below()?;
-        let mut object = Object::new();
-        while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(below)?;
-            if object.insert(name, value).is_some() {
-                return Err(A::Error::custom(self.flawed::<A::Error>(JsonFlaw::NameTwice)));
-            }
+    /// Returns the members of an object, in their order.
+    pub(crate) fn members(self) -> Option<impl ExactSizeIterator<Item = (&'a str, Self)>> {
+        match self.node {
+            Node::Object(members) => Some(members.iter().map(move |member| {
+                (member.name.in_text(self.text), View { node: &member.value, ..self })
+            })),
+            _ => None,
         }
-        Ok(Value::Object(object))
+    }
+
+    /// Returns a member of an object.
+    pub(crate) fn get(self, name: &str) -> Option<Self> {
+        self.members()?.find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// Returns a copy that needs no document.
+    pub(crate) fn to_value(self) -> Value {
+        let below = |node| View { node, ..self };
+        match self.node {
+            Node::Null => Value::Null,
+            Node::Bool(it) => Value::Bool(*it),
+            Node::Number(number) => Value::Number(number.clone()),
+            Node::Text(text) => Value::String(text.in_text(self.text).to_owned()),
+            Node::List(items) => items.iter().map(|it| below(it).to_value()).collect(),
+            Node::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|it| (it.name.in_text(self.text).to_owned(), below(&it.value).to_value()))
+                    .collect(),
+            ),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use crate::credentials::sdjwt::bounds::NESTING_MAX;
-    use crate::credentials::sdjwt::json::{JsonFlaw, object, value};
+    use crate::credentials::sdjwt::json::{Document, JsonFlaw, object};
+
+    fn value(text: &[u8]) -> Result<Value, JsonFlaw> {
+        Document::read(text.to_vec()).map(|it| it.root().to_value())
+    }
+
+    #[test]
+    fn what_is_read_is_what_stands_there() {
+        let text = r#" {"a": [1, -2, 2.5, true, null, "\u00e9é"], "ä\n": {"b": ""}, "n": 18446744073709551615} "#;
+        let expected: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(value(text.as_bytes()), Ok(expected));
+        assert_eq!(value(br#""a""#), Ok(json!("a")));
+    }
 
     #[test]
     fn what_readers_could_differ_in_is_refused() {
@@ -159,7 +192,7 @@ mod tests {
             let text_shown = String::from_utf8_lossy(text);
             assert_eq!(value(text).err(), expected, "{text_shown}");
         };
-        check(br#"{"a": [1, -2, 2.5, true, null, "\u00e9"]}"#, None);
+        check(br#"{"a": 1, "b": 1}"#, None);
         check(br#"{"a": 1, "a": 1}"#, Some(JsonFlaw::NameTwice));
         check(br#"{"a": 1, "\u0061": 2}"#, Some(JsonFlaw::NameTwice));
         check(br#"[{"a": {"b": 1, "b": 2}}]"#, Some(JsonFlaw::NameTwice));
@@ -172,6 +205,18 @@ mod tests {
         check(b"\xef\xbb\xbf{}", Some(JsonFlaw::Grammar));
         check(b"", Some(JsonFlaw::Grammar));
         assert_eq!(object(b"[]"), Err(JsonFlaw::Kind));
+    }
+
+    #[test]
+    fn a_name_twice_is_found_among_many() {
+        let flaw_of = |names: &[usize]| {
+            let members: Vec<_> = names.iter().map(|it| format!(r#""n{it}": 0"#)).collect();
+            value(format!("{{{}}}", members.join(",")).as_bytes()).err()
+        };
+        let mut names: Vec<usize> = (0..1_000).rev().collect();
+        assert_eq!(flaw_of(&names), None);
+        names.push(500);
+        assert_eq!(flaw_of(&names), Some(JsonFlaw::NameTwice));
     }
 
     #[test]

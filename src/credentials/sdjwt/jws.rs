@@ -1,11 +1,9 @@
 //! JSON Web Signatures in the compact serialisation (RFC 7515): the issuer-signed part, key bindings, status lists, statements.
 
-use serde_json::Value;
-
 use crate::credentials::domain::Algorithm;
 use crate::credentials::sdjwt::bounds::{CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX};
 use crate::credentials::sdjwt::encoding;
-use crate::credentials::sdjwt::json::{self, JsonFlaw, Object};
+use crate::credentials::sdjwt::json::{self, Document, JsonFlaw, Object, View};
 use crate::credentials::sdjwt::key::{PublicKey, SecretDefect, SecretKey};
 
 /// Why a text is no signature that is taken.
@@ -87,23 +85,17 @@ pub struct Header {
 
 impl Header {
     /// Reads the protected header of a signature.
-    ///
-    /// # Errors
-    ///
-    /// It is none, or asks for what is not understood.
-    pub fn read(object: &Object) -> Result<Self, Flaw> {
-        let text = |name: &str| match object.get(name) {
+    pub(crate) fn read(object: View<'_>) -> Result<Self, Flaw> {
+        let text = |name: &str| match object.get(name).map(View::as_text) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Flaw::Header),
+            Some(Some(text)) => Ok(Some(text.to_owned())),
+            Some(None) => Err(Flaw::Header),
         };
-        let Some(Value::String(name)) = object.get("alg") else { return Err(Flaw::Algorithm) };
+        let name = object.get("alg").and_then(View::as_text).ok_or(Flaw::Algorithm)?;
         let algorithm = Algorithm::ALL.into_iter().find(|it| it.name() == name);
         let algorithm = algorithm.ok_or(Flaw::Algorithm)?;
         // Nothing is understood that could stand there, and the list must not be empty.
-        if object.contains_key("crit")
-            || object.get("b64").is_some_and(|it| it != &Value::Bool(true))
-        {
+        if object.get("crit").is_some() || object.get("b64").is_some_and(|it| !it.is_true()) {
             return Err(Flaw::Critical);
         }
         let x5c = object.get("x5c").map_or_else(|| Ok(Vec::new()), certificates)?;
@@ -129,13 +121,13 @@ impl Header {
     }
 }
 
-fn certificates(chain: &Value) -> Result<Vec<Vec<u8>>, Flaw> {
-    let chain = chain.as_array().filter(|it| (1..=CERTIFICATES_MAX).contains(&it.len()));
-    let read = |it: &Value| {
-        let text = it.as_str().filter(|it| it.len() <= CERTIFICATE_BYTES_MAX / 3 * 4)?;
+fn certificates(chain: View<'_>) -> Result<Vec<Vec<u8>>, Flaw> {
+    let chain = chain.items().filter(|it| (1..=CERTIFICATES_MAX).contains(&it.len()));
+    let read = |it: View<'_>| {
+        let text = it.as_text().filter(|it| it.len() <= CERTIFICATE_BYTES_MAX / 3 * 4)?;
         encoding::decode_standard(text)
     };
-    let all = chain.ok_or(Flaw::Header)?.iter().map(read).collect::<Option<_>>();
+    let all = chain.ok_or(Flaw::Header)?.map(read).collect::<Option<_>>();
     all.ok_or(Flaw::Header)
 }
 
@@ -163,7 +155,8 @@ impl<'a> Jws<'a> {
             return Err(Flaw::Parts);
         }
         let header = encoding::decode(header).ok_or(Flaw::Encoding)?;
-        let header = Header::read(&json::object(&header).map_err(Flaw::Json)?)?;
+        let header = Document::read_object(header).map_err(Flaw::Json)?;
+        let header = Header::read(header.root())?;
         if typ.is_some() && header.typ.as_deref() != typ {
             return Err(Flaw::Type);
         }

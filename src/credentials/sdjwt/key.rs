@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 use crate::credentials::domain::Algorithm;
 use crate::credentials::sdjwt::encoding;
 
+mod pem;
+
 /// Bytes of a signature: r and s of 32 bytes each (RFC 7518, section 3.4), or R and S (RFC 8032).
 pub const SIGNATURE_BYTES: usize = 64;
 
@@ -270,6 +272,24 @@ impl SecretKey {
         Ok(Zeroizing::new(der.as_ref().to_vec()))
     }
 
+    /// Reads PKCS #8 in PEM.
+    ///
+    /// # Errors
+    ///
+    /// It is no key of P-256 or Ed25519.
+    pub fn of_pem(text: &str) -> Result<Self, SecretDefect> {
+        Self::of_pkcs8(&pem::read(text).ok_or(SecretDefect::Form)?)
+    }
+
+    /// Returns it as PKCS #8 in PEM.
+    ///
+    /// # Errors
+    ///
+    /// The cryptographic library fails.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, SecretDefect> {
+        Ok(pem::write(&self.pkcs8()?))
+    }
+
     /// Returns its public half.
     #[must_use]
     pub const fn public(&self) -> &PublicKey {
@@ -312,6 +332,8 @@ mod tests {
         for algorithm in Algorithm::ALL {
             let key = SecretKey::generate(algorithm).unwrap();
             let again = SecretKey::of_pkcs8(&key.pkcs8().unwrap()).unwrap();
+            let of_pem = SecretKey::of_pem(&key.to_pem().unwrap()).unwrap();
+            assert_eq!(of_pem.public(), key.public());
             let public = PublicKey::from_jwk(&key.public().to_jwk()).unwrap();
             assert_eq!((again.public(), &public), (key.public(), key.public()));
             assert_eq!(public.thumbprint(), key.public().thumbprint());

@@ -185,12 +185,12 @@ mod tests {
                 Draft { header, claims: claims.clone(), hidden: &hidden, digests_multiple_of: 4 };
             let unsigned = prepare(draft).unwrap();
             let signature = issuer.sign(unsigned.signing_input()).unwrap();
-            let issued = unsigned.finish(&signature);
-            assert_eq!(Presented::read(&issued).unwrap().disclose().unwrap().claims, claims);
+            let complete = unsigned.finish(&signature);
+            assert_eq!(Presented::read(&complete).unwrap().disclose().unwrap().claims, claims);
 
             let proof = Proof { key: &holder, audience: "platform", nonce: "n-1", issued_at: now };
             let chosen = ["level", "ages.18", "skills.1.since"].map(path);
-            let text = present(&issued, Choice::Paths(&chosen), Some(&proof)).unwrap();
+            let text = present(&complete, Choice::Paths(&chosen), Some(&proof)).unwrap();
             let presented = Presented::read(&text).unwrap();
             presented.verify_signature(issuer.public()).unwrap();
             let disclosed = presented.disclose().unwrap();
@@ -212,10 +212,10 @@ mod tests {
             };
             assert_eq!(presented.verify_binding(&disclosed, &policy).unwrap().issued_at, now);
 
-            let absent = present(&issued, Choice::Paths(&[path("wage")]), None).unwrap_err();
+            let absent = present(&complete, Choice::Paths(&[path("wage")]), None).unwrap_err();
             assert_eq!(absent, PresentDefect::Path(path("wage")));
             let strange = Proof { key: &issuer, ..proof };
-            assert_eq!(present(&issued, Choice::All, Some(&strange)), Err(PresentDefect::Key));
+            assert_eq!(present(&complete, Choice::All, Some(&strange)), Err(PresentDefect::Key));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Disclosures put where they belong (RFC 9901, section 7.1 (3) to (5)).
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -15,7 +14,7 @@ use crate::credentials::sdjwt::defect::{
     DISCLOSURES_UNREFERENCED, Defect, FORMAT_NESTING,
 };
 use crate::credentials::sdjwt::disclosure::{DIGESTS, Disclosure, ELEMENT, HASH, HashFunction};
-use crate::credentials::sdjwt::json::Object;
+use crate::credentials::sdjwt::json::{Object, View};
 use crate::credentials::sdjwt::read::Parts;
 
 /// Claims that are never hidden, nor anything in them: a verifier decides by them (SD-JWT VC, section 2.2.2.3).
@@ -50,24 +49,24 @@ impl fmt::Debug for Disclosed {
 
 /// Puts what is disclosed where it belongs.
 pub(crate) fn disclose(
-    payload: &Object,
+    payload: View<'_>,
     parts: &Parts<'_>,
     hash: HashFunction,
     profile: Profile<'_>,
 ) -> Result<Disclosed, Defect> {
     let count = parts.disclosures().len();
-    let mut disclosures = Vec::with_capacity(count);
-    let mut by_digest = HashMap::with_capacity(count);
-    for (number, text) in parts.disclosures().enumerate() {
-        if by_digest.insert(hash.digest(text), number).is_some() {
-            return Err(DISCLOSURES_REPEATED.failed("a disclosure comes twice"));
-        }
-        disclosures.push(Disclosure::read(text)?);
+    let disclosures: Vec<_> =
+        parts.disclosures().map(Disclosure::read).collect::<Result<_, _>>()?;
+    let digests = parts.disclosures().map(|text| hash.digest(text));
+    let mut by_digest: Vec<_> = digests.enumerate().map(|(number, it)| (it, number)).collect();
+    by_digest.sort_unstable();
+    if by_digest.array_windows().any(|[(one, _), (other, _)]| one == other) {
+        return Err(DISCLOSURES_REPEATED.failed("a disclosure comes twice"));
     }
     let mut walk = Walk {
         disclosures: &disclosures,
-        by_digest,
-        seen: HashSet::new(),
+        by_digest: &by_digest,
+        met: Vec::new(),
         at: Vec::new(),
         disclosed: Vec::with_capacity(count),
         sources: Vec::with_capacity(count),
@@ -75,6 +74,10 @@ pub(crate) fn disclose(
         is_within_never_hidden: false,
     };
     let claims = walk.object(payload)?;
+    walk.met.sort_unstable();
+    if walk.met.array_windows().any(|[one, other]| one == other) {
+        return Err(DISCLOSURES_DIGEST_REPEATED.failed("a digest comes twice"));
+    }
     if walk.sources.len() != count {
         return Err(DISCLOSURES_UNREFERENCED.failed("a disclosure has no digest"));
     }
@@ -101,9 +104,10 @@ enum At<'a> {
 
 struct Walk<'a> {
     disclosures: &'a [Disclosure],
-    by_digest: HashMap<String, usize>,
-    /// Every digest that was met.
-    seen: HashSet<&'a str>,
+    /// The digests of disclosures, sorted.
+    by_digest: &'a [(String, usize)],
+    /// Every digest that was met, as it came.
+    met: Vec<&'a str>,
     at: Vec<At<'a>>,
     disclosed: Vec<ClaimPath>,
     sources: Vec<usize>,
@@ -112,16 +116,18 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn value(&mut self, value: &'a Value) -> Result<Value, Defect> {
-        match value {
-            Value::Object(object) => self.object(object).map(Value::Object),
-            Value::Array(list) => self.list(list).map(Value::Array),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(value.clone()),
+    fn value(&mut self, value: View<'a>) -> Result<Value, Defect> {
+        if value.is_object() {
+            self.object(value).map(Value::Object)
+        } else if let Some(items) = value.items() {
+            self.list(items).map(Value::Array)
+        } else {
+            Ok(value.to_value())
         }
     }
 
     /// Processes what stands at a place below this one.
-    fn below(&mut self, place: At<'a>, value: &'a Value) -> Result<Value, Defect> {
+    fn below(&mut self, place: At<'a>, value: View<'a>) -> Result<Value, Defect> {
         self.at.push(place);
         if self.at.len() > NESTING_MAX {
             return Err(FORMAT_NESTING.failed("with its disclosures it is nested too deep"));
@@ -131,12 +137,15 @@ impl<'a> Walk<'a> {
         value
     }
 
-    fn object(&mut self, object: &'a Object) -> Result<Object, Defect> {
+    fn object(&mut self, object: View<'a>) -> Result<Object, Defect> {
         let is_top = self.at.is_empty();
-        let mut result = Object::new();
-        for (name, value) in object {
-            match name.as_str() {
-                DIGESTS => continue,
+        let (mut result, mut digests) = (Object::new(), None);
+        for (name, value) in object.members().into_iter().flatten() {
+            match name {
+                DIGESTS => {
+                    digests = Some(value);
+                    continue;
+                }
                 HASH if is_top => continue,
                 HASH => {
                     return Err(DISCLOSURES_PLACEMENT.failed("_sd_alg stands below the top"));
@@ -148,19 +157,18 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
             if is_top {
-                self.is_within_never_hidden =
-                    self.is_credential && NEVER_HIDDEN.contains(&name.as_str());
+                self.is_within_never_hidden = self.is_credential && NEVER_HIDDEN.contains(&name);
             }
             let value = self.below(At::Name(name), value)?;
-            result.insert(name.clone(), value);
+            result.insert(name.to_owned(), value);
         }
         if is_top {
             self.is_within_never_hidden = false;
         }
-        if let Some(digests) = object.get(DIGESTS) {
+        if let Some(digests) = digests {
             let wrong = || DISCLOSURES_PLACEMENT.failed("_sd is no list of texts");
-            for digest in digests.as_array().ok_or_else(wrong)? {
-                let digest = digest.as_str().ok_or_else(wrong)?;
+            for digest in digests.items().ok_or_else(wrong)? {
+                let digest = digest.as_text().ok_or_else(wrong)?;
                 if let Some(number) = self.meet(digest)? {
                     self.member(&mut result, number)?;
                 }
@@ -171,40 +179,45 @@ impl<'a> Walk<'a> {
 
     /// Puts a member into an object.
     fn member(&mut self, object: &mut Object, number: usize) -> Result<(), Defect> {
-        let Some(Disclosure { name: Some(name), value }) = self.disclosures.get(number) else {
+        let disclosures = self.disclosures;
+        let Some((name, value)) = disclosures.get(number).and_then(Disclosure::member) else {
             return Err(DISCLOSURES_KIND.failed("an element's disclosure stands for a member"));
         };
-        if [DIGESTS, ELEMENT, HASH].contains(&name.as_str()) {
+        if [DIGESTS, ELEMENT, HASH].contains(&name) {
             return Err(DISCLOSURES_NAME.failed("a disclosure has a name that the format keeps"));
         }
         if object.contains_key(name) {
             return Err(DISCLOSURES_EXISTING.failed("a disclosure says what is said already"));
         }
-        if self.is_credential && self.at.is_empty() && NEVER_HIDDEN.contains(&name.as_str()) {
+        if self.is_credential && self.at.is_empty() && NEVER_HIDDEN.contains(&name) {
             let what = "a disclosure has the name of a claim that is never hidden";
             return Err(DISCLOSURES_REGISTERED.failed(what));
         }
         self.note(number, At::Name(name));
         let value = self.below(At::Name(name), value)?;
-        object.insert(name.clone(), value);
+        object.insert(name.to_owned(), value);
         Ok(())
     }
 
-    fn list(&mut self, list: &'a [Value]) -> Result<Vec<Value>, Defect> {
-        let mut result = Vec::with_capacity(list.len());
-        for value in list {
+    fn list(
+        &mut self,
+        items: impl ExactSizeIterator<Item = View<'a>>,
+    ) -> Result<Vec<Value>, Defect> {
+        let mut result = Vec::with_capacity(items.len());
+        for value in items {
             let place = At::Element(result.len());
-            let Some(digest) = value.as_object().and_then(|it| it.get(ELEMENT).map(|at| (it, at)))
-            else {
+            let Some(digest) = value.get(ELEMENT) else {
                 result.push(self.below(place, value)?);
                 continue;
             };
-            let (Some(digest), 1) = (digest.1.as_str(), digest.0.len()) else {
+            let is_alone = value.members().is_some_and(|it| it.len() == 1);
+            let Some(digest) = digest.as_text().filter(|_| is_alone) else {
                 let what = "... is no text, or does not stand alone";
                 return Err(DISCLOSURES_PLACEMENT.failed(what));
             };
             if let Some(number) = self.meet(digest)? {
-                let Some(Disclosure { name: None, value }) = self.disclosures.get(number) else {
+                let disclosures = self.disclosures;
+                let Some(value) = disclosures.get(number).and_then(Disclosure::element) else {
                     let what = "a member's disclosure stands for an element";
                     return Err(DISCLOSURES_KIND.failed(what));
                 };
@@ -221,13 +234,16 @@ impl<'a> Walk<'a> {
             let what = "something is hidden in a claim that is never hidden";
             return Err(DISCLOSURES_REGISTERED.failed(what));
         }
-        if self.seen.len() == DIGESTS_MAX {
+        if self.met.len() == DIGESTS_MAX {
             return Err(DISCLOSURES_COUNT.failed("there are more digests than are taken"));
         }
-        if !self.seen.insert(digest) {
+        self.met.push(digest);
+        let place = self.by_digest.binary_search_by(|(own, _)| own.as_str().cmp(digest));
+        let number = place.ok().and_then(|place| self.by_digest.get(place)).map(|(_, it)| *it);
+        if number.is_some_and(|number| self.sources.contains(&number)) {
             return Err(DISCLOSURES_DIGEST_REPEATED.failed("a digest comes twice"));
         }
-        Ok(self.by_digest.get(digest).copied())
+        Ok(number)
     }
 
     /// Notes that a disclosure stands at a place below this one.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use aws_lc_rs::digest;
 use serde_json::Value;
@@ -17,7 +18,7 @@ use crate::credentials::sdjwt::defect::{
 };
 use crate::credentials::sdjwt::disclosure::HashFunction;
 use crate::credentials::sdjwt::encoding;
-use crate::credentials::sdjwt::json::{self, JsonFlaw, Object};
+use crate::credentials::sdjwt::json::{Document, JsonFlaw, Object, View};
 use crate::credentials::sdjwt::jws::{Flaw, Header};
 use crate::credentials::sdjwt::key::PublicKey;
 use crate::credentials::sdjwt::process::{self, Disclosed};
@@ -28,7 +29,9 @@ pub struct Presented<'a> {
     parts: Parts<'a>,
     profile: Profile<'a>,
     header: Header,
-    payload: Object,
+    payload: Document,
+    /// The payload as whoever asks for it gets it.
+    payload_object: OnceLock<Object>,
     signature: Vec<u8>,
     hash: HashFunction,
 }
@@ -53,10 +56,9 @@ impl<'a> Parts<'a> {
             return Err(wrong("no tilde follows the issuer-signed JWT"));
         };
         let signed = text.get(..signed_end).unwrap_or_default();
-        let signing_end = signed.rfind('.').unwrap_or_default();
-        if signed.bytes().filter(|it| *it == b'.').count() != 2 {
+        let Some(signing_end) = end_of_second(signed) else {
             return Err(wrong("the issuer-signed JWT has not three parts"));
-        }
+        };
         let bound_end = text.rfind('~').map_or(signed_end, |it| it.saturating_add(1));
         let mut disclosures = Vec::new();
         let mut start = signed_end.saturating_add(1);
@@ -73,7 +75,7 @@ impl<'a> Parts<'a> {
             start = end.saturating_add(1);
         }
         let binding = text.get(bound_end..).unwrap_or_default();
-        if !binding.is_empty() && binding.bytes().filter(|it| *it == b'.').count() != 2 {
+        if !binding.is_empty() && end_of_second(binding).is_none() {
             return Err(wrong("what follows the last tilde is no key binding"));
         }
         Ok(Self { text, signing_end, signed_end, disclosures, bound_end })
@@ -105,6 +107,13 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Returns where the second of exactly three parts with dots between them ends.
+fn end_of_second(jws: &str) -> Option<usize> {
+    let (second_end, first_end) = (jws.rfind('.')?, jws.find('.')?);
+    let second = jws.get(first_end.saturating_add(1)..second_end)?;
+    if second.contains('.') { None } else { Some(second_end) }
+}
+
 impl<'a> Presented<'a> {
     /// Takes an SD-JWT VC apart, in the compact or the JSON serialisation, with or without key binding.
     ///
@@ -132,21 +141,22 @@ impl<'a> Presented<'a> {
         };
         let parts = Parts::separate(text)?;
         let (header, payload) = parts.signing_input().split_once('.').unwrap_or_default();
-        let header = bytes(header, "the header").and_then(|it| object(&it, "the header"))?;
-        serialised::check_disjoint(&header, &unprotected)?;
-        let mut header = Header::read(&header).map_err(of_header)?;
+        let header = bytes(header, "the header").and_then(|it| object(it, "the header"))?;
+        serialised::check_disjoint(header.root(), &unprotected)?;
+        let mut header = Header::read(header.root()).map_err(of_header)?;
         if profile.typ().is_some_and(|typ| header.typ.as_deref() != Some(typ)) {
             return Err(FORMAT_TYPE.failed("typ is another one"));
         }
         if header.kid.is_none() {
             header.kid = unprotected.get("kid").and_then(Value::as_str).map(ToOwned::to_owned);
         }
-        let payload = bytes(payload, "the payload").and_then(|it| object(&it, "the payload"))?;
+        let payload = bytes(payload, "the payload").and_then(|it| object(it, "the payload"))?;
         let signature = parts.part(parts.signing_end.saturating_add(1)..parts.signed_end);
         let signature = bytes(signature, "the signature")?;
-        let hash = HashFunction::of(&payload)?;
-        claims::check_names(&payload, profile)?;
-        Ok(Self { parts, profile, header, payload, signature, hash })
+        let hash = HashFunction::of(payload.root())?;
+        claims::check_names(payload.root(), profile)?;
+        let payload_object = OnceLock::new();
+        Ok(Self { parts, profile, header, payload, payload_object, signature, hash })
     }
 
     /// Returns what the header says.
@@ -164,13 +174,13 @@ impl<'a> Presented<'a> {
     /// Returns `iss`.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.payload.get("iss").and_then(Value::as_str)
+        self.payload.root().get("iss").and_then(View::as_text)
     }
 
     /// Returns `vct`.
     #[must_use]
     pub fn vct(&self) -> Option<&str> {
-        self.payload.get("vct").and_then(Value::as_str)
+        self.payload.root().get("vct").and_then(View::as_text)
     }
 
     /// Returns the times that are not hidden.
@@ -179,13 +189,20 @@ impl<'a> Presented<'a> {
     ///
     /// One of them is no time.
     pub fn times(&self) -> Result<Times, Defect> {
-        claims::times(&self.payload)
+        let names = ["iat", "nbf", "exp"];
+        let open = names.iter().filter_map(|name| {
+            Some(((*name).to_owned(), self.payload.root().get(name)?.to_value()))
+        });
+        claims::times(&open.collect())
     }
 
     /// Returns the payload as it was signed: with digests, and without what disclosures say.
     #[must_use]
-    pub const fn payload(&self) -> &Object {
-        &self.payload
+    pub fn payload(&self) -> &Object {
+        self.payload_object.get_or_init(|| match self.payload.root().to_value() {
+            Value::Object(object) => object,
+            _ => Object::new(),
+        })
     }
 
     /// Returns the disclosures that came with it, as texts.
@@ -247,7 +264,7 @@ impl<'a> Presented<'a> {
     ///
     /// Disclosures and digests do not match in the one way in which they may.
     pub fn disclose(&self) -> Result<Disclosed, Defect> {
-        process::disclose(&self.payload, &self.parts, self.hash, self.profile)
+        process::disclose(self.payload.root(), &self.parts, self.hash, self.profile)
     }
 
     /// Finds out whether its holder presents it, here and now (RFC 9901, section 7.3 (5)).
@@ -287,8 +304,8 @@ fn bytes(part: &str, what: &str) -> Result<Vec<u8>, Defect> {
     encoding::decode(part).ok_or_else(|| FORMAT_ENCODING.failed(format!("{what} is no base64url")))
 }
 
-fn object(bytes: &[u8], what: &str) -> Result<Object, Defect> {
-    json::object(bytes).map_err(|flaw| of_json(flaw, what))
+fn object(bytes: Vec<u8>, what: &str) -> Result<Document, Defect> {
+    Document::read_object(bytes).map_err(|flaw| of_json(flaw, what))
 }
 
 /// Says what is wrong with JSON of the format.

@@ -6,7 +6,7 @@ use crate::credentials::sdjwt::bounds::{DISCLOSURES_MAX, SIGNATURES_MAX};
 use crate::credentials::sdjwt::defect::{
     DISCLOSURES_COUNT, Defect, FORMAT_CRITICAL, FORMAT_ENCODING, FORMAT_NAMES, FORMAT_SERIALISATION,
 };
-use crate::credentials::sdjwt::json::{self, Object};
+use crate::credentials::sdjwt::json::{self, Object, View};
 use crate::credentials::sdjwt::{encoding, read};
 
 fn wrong(what: &str) -> Defect {
@@ -43,11 +43,11 @@ pub(crate) fn to_compact(text: &str) -> Result<(String, Object), Defect> {
 
 /// Sees that no parameter stands in both headers, and that none that must be protected stands in the unprotected one (RFC 7515,
 /// sections 4.1.11 and 7.2.1).
-pub(crate) fn check_disjoint(protected: &Object, unprotected: &Object) -> Result<(), Defect> {
+pub(crate) fn check_disjoint(protected: View<'_>, unprotected: &Object) -> Result<(), Defect> {
     if unprotected.contains_key("crit") {
         return Err(FORMAT_CRITICAL.failed("crit stands where anybody can change it"));
     }
-    if unprotected.keys().any(|name| protected.contains_key(name)) {
+    if unprotected.keys().any(|name| protected.get(name).is_some()) {
         return Err(FORMAT_NAMES.failed("a parameter stands in both headers"));
     }
     Ok(())

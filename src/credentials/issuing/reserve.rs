@@ -1,0 +1,81 @@
+//! Places in status lists for issuers who sign by themselves.
+
+use crate::credentials::error::CredentialError;
+use crate::credentials::issuing::{Issuing, own_issuer};
+use crate::credentials::registry::book::Book;
+use crate::credentials::registry::entry::{Issuer, IssuerKey, KeyUse};
+use crate::credentials::store::places as store;
+use crate::kernel::fault::Fault;
+use crate::pb::peshub::credentials::v1 as pb;
+use crate::platform::db::Record;
+use crate::platform::mutation::{RequestKey, once};
+use crate::platform::permit::Permit;
+use time::OffsetDateTime;
+
+impl Issuing {
+    /// Reserves places in lists that the hub keeps.
+    ///
+    /// # Errors
+    ///
+    /// `ISSUER_NOT_FOUND`, `ISSUER_KEY_NOT_FOUND` when nobody could sign the list, `REQUEST_ID_REUSED`, or the database fails.
+    pub async fn reserve(
+        &self,
+        permit: &Permit,
+        key: &RequestKey,
+        request: &pb::ReserveStatusRequest,
+    ) -> Result<pb::ReserveStatusResponse, Fault> {
+        let now = self.clock.now();
+        let mut book = self.registry.present();
+        let issuer = match reserving(&book, permit, (self, request), now) {
+            Ok(issuer) => issuer,
+            Err(_) => {
+                book = self.registry.refresh().await?;
+                reserving(&book, permit, (self, request), now)?
+            }
+        };
+        let owner = self.owner(issuer)?;
+        let count = usize::try_from(request.count).unwrap_or_default();
+        let given = self.places.take(&owner, count).await?;
+        let subject = format!("issuers/{}/status-places: {count}", issuer.name);
+        once(&self.db, permit, key, now, |tx| {
+            Box::pin(async move {
+                let spots: Vec<_> = given.iter().map(|it| it.spot).collect();
+                store::reserve(tx, &spots, now).await?;
+                let places = given
+                    .iter()
+                    .map(|it| pb::StatusPlace { uri: it.uri.to_string(), index: it.spot.index });
+                let answer = pb::ReserveStatusResponse { places: places.collect() };
+                Ok((answer, Record::new(now, subject, "status_places.reserved")))
+            })
+        })
+        .await
+    }
+}
+
+fn reserving<'a>(
+    book: &'a Book,
+    permit: &Permit,
+    (issuing, request): (&Issuing, &pb::ReserveStatusRequest),
+    now: OffsetDateTime,
+) -> Result<&'a Issuer, CredentialError> {
+    let issuer = own_issuer(book, permit, &request.issuer)?;
+    let lists = issuing.owner(issuer)?.lists;
+    match list_key(book, issuer, &lists, now) {
+        Some(_) => Ok(issuer),
+        None => Err(CredentialError::NoStatusKey { issuer: issuer.name.clone() }),
+    }
+}
+
+/// Returns by whom and with which key that the hub holds a list of an issuer is signed, which the hub keeps: who is registered for its
+/// address.
+#[must_use]
+pub fn list_key<'a>(
+    book: &'a Book,
+    issuer: &Issuer,
+    uri: &str,
+    now: OffsetDateTime,
+) -> Option<(&'a Issuer, &'a IssuerKey)> {
+    let signer = book.issuer_by_id(issuer.status_signer(uri)?.signer)?;
+    let key = signer.signing_key(KeyUse::StatusLists, now)?;
+    Some((signer, key))
+}

@@ -1,0 +1,272 @@
+//! Every check of a verification, in the order in which they are made, and what became of each.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use crate::credentials::domain::Outcome;
+use crate::credentials::sdjwt::defect::{self, Defect, Kind};
+
+/// What a presentation is held against, besides its format.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Stable name.
+    pub id: &'static str,
+    /// What becomes of a presentation that fails.
+    pub outcome: Outcome,
+    /// The clause that asks for it.
+    pub clause: &'static str,
+}
+
+/// Declares the checks that are not the format's, each as a constant, and all of them in their order.
+macro_rules! rules {
+    ($($(#[$about:meta])* $name:ident = $id:literal, $outcome:ident, $clause:literal;)*) => {
+        $($(#[$about])* pub static $name: Rule = Rule { id: $id, outcome: Outcome::$outcome, clause: $clause };)*
+
+        /// Every check that is not the format's, in the order in which they are made.
+        pub static OWN: &[&Rule] = &[$(&$name),*];
+    };
+}
+
+rules! {
+    /// It says who issued it: by `iss`, or by a chain of certificates.
+    ISSUER_NAMED = "issuer.named", UntrustedIssuer, "SD-JWT VC 2.5";
+    /// The trust registry knows the issuer.
+    ISSUER_KNOWN = "issuer.known", UntrustedIssuer, "trust registry: issuers";
+    /// The issuer has the key, and no other could be meant.
+    KEY_KNOWN = "key.known", UntrustedIssuer, "trust registry: keys";
+    /// The key is of the algorithm, and signs credentials.
+    KEY_FIT = "key.fit", UntrustedIssuer, "trust registry: keys";
+    /// The key was in use when the credential was issued.
+    KEY_PERIOD = "key.period", UntrustedIssuer, "trust registry: keys";
+    /// The key was not in wrong hands, or the credential was known to the hub before.
+    KEY_SAFE = "key.safe", UntrustedIssuer, "trust registry: keys";
+    /// The nonce is one that the hub gave out for this consent, in its time, and was not used before.
+    BINDING_SINGLE_USE = "binding.single_use", BadBinding, "RFC 9901 7.3 (5)(f)";
+    /// The hub knows the type.
+    TYPE_KNOWN = "type.known", OutOfScope, "SD-JWT VC 2.2.2.1";
+    /// It is one of the types that the caller takes.
+    TYPE_WANTED = "type.wanted", OutOfScope, "verification policy: type_names";
+    /// The issuer was accredited for the type.
+    SCOPE_TYPE = "scope.type", OutOfScope, "trust registry: accreditations";
+    /// The accreditation held when the credential was issued.
+    SCOPE_PERIOD = "scope.period", OutOfScope, "trust registry: accreditations";
+    /// The accreditation is for the occupation.
+    SCOPE_OCCUPATION = "scope.occupation", OutOfScope, "trust registry: accreditations";
+    /// The accreditation is for the division.
+    SCOPE_DIVISION = "scope.division", OutOfScope, "trust registry: accreditations";
+    /// It was not issued in the future.
+    TIME_ISSUED = "time.issued", NotYetValid, "RFC 7519 4.1.6";
+    /// Its time has come.
+    TIME_BEGUN = "time.begun", NotYetValid, "RFC 7519 4.1.5";
+    /// Its time is not over.
+    TIME_NOT_OVER = "time.not_over", Expired, "RFC 7519 4.1.4";
+    /// Its status stands in a place that the hub knows how to look at.
+    STATUS_MECHANISM = "status.mechanism", StatusUnavailable, "Token Status List 6.1";
+    /// The status list can be had and believed.
+    STATUS_LIST = "status.list", StatusUnavailable, "Token Status List 8.3";
+    /// The list has the place.
+    STATUS_INDEX = "status.index", StatusUnavailable, "Token Status List 8.3";
+    /// It was not revoked.
+    STATUS_NOT_REVOKED = "status.not_revoked", Revoked, "Token Status List 7.1";
+    /// It is not suspended.
+    STATUS_NOT_SUSPENDED = "status.not_suspended", Suspended, "Token Status List 7.1";
+    /// What is known of the status is as new as the caller wants it, or as the list says.
+    STATUS_FRESH = "status.fresh", StatusStale, "Token Status List 13.7";
+    /// The consent is for this type.
+    CONSENT_TYPE = "consent.type", Valid, "consent: types";
+    /// The consent is the holder's.
+    CONSENT_HOLDER = "consent.holder", Valid, "consent: evidence";
+    /// What is told is covered by the consent.
+    CONSENT_CLAIMS = "consent.claims", Valid, "consent: claims";
+    /// What the caller needs is told.
+    CLAIMS_REQUIRED = "claims.required", Malformed, "verification policy: required_claims";
+}
+
+/// Groups of checks in the order in which they are made.
+const GROUPS: [&str; 12] = [
+    "format",
+    "issuer",
+    "key",
+    "signature",
+    "disclosures",
+    "binding",
+    "type",
+    "scope",
+    "time",
+    "status",
+    "consent",
+    "claims",
+];
+
+/// A check in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Stable name.
+    pub id: &'static str,
+    /// The clause.
+    pub clause: &'static str,
+    outcome: Outcome,
+}
+
+/// Every check in the order in which they are made.
+pub static ORDER: LazyLock<Vec<Place>> = LazyLock::new(|| {
+    let group = |id: &'static str| id.split('.').next().unwrap_or_default();
+    let of_kind = |kind| match kind {
+        Kind::Malformed => Outcome::Malformed,
+        Kind::Untrusted => Outcome::UntrustedIssuer,
+        Kind::BadSignature => Outcome::BadSignature,
+        Kind::BadBinding => Outcome::BadBinding,
+    };
+    let format = defect::ALL.iter().map(|it| Place {
+        id: it.id,
+        clause: it.clause,
+        outcome: of_kind(it.kind),
+    });
+    let own = OWN.iter().map(|it| Place { id: it.id, clause: it.clause, outcome: it.outcome });
+    let all: Vec<Place> = format.chain(own).collect();
+    GROUPS
+        .iter()
+        .flat_map(|it| all.iter().filter(|place| group(place.id) == *it))
+        .copied()
+        .collect()
+});
+
+/// What became of one check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Result {
+    /// It holds.
+    Passed,
+    /// It does not hold.
+    Failed,
+    /// It was not made.
+    #[default]
+    Skipped,
+}
+
+/// What became of every check of one verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    results: Vec<Result>,
+    failures: Vec<(usize, Cow<'static, str>)>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { results: vec![Result::Skipped; ORDER.len()], failures: Vec::new() }
+    }
+}
+
+impl Ledger {
+    /// Notes that a check holds.
+    pub fn pass(&mut self, rule: &Rule) {
+        self.set(rule.id, Result::Passed);
+    }
+
+    /// Notes that a check of the format holds.
+    pub fn pass_by(&mut self, check: &defect::Check) {
+        self.set(check.id, Result::Passed);
+    }
+
+    /// Notes that a whole group of checks of the format holds.
+    pub fn pass_group(&mut self, group: &str) {
+        for (place, result) in ORDER.iter().zip(&mut self.results) {
+            let is_of = place.id.strip_prefix(group).is_some_and(|it| it.starts_with('.'));
+            if is_of && defect::ALL.iter().any(|it| it.id == place.id) {
+                *result = Result::Passed;
+            }
+        }
+    }
+
+    /// Notes that a check does not hold, and why.
+    pub fn fail(&mut self, rule: &Rule, why: impl Into<Cow<'static, str>>) {
+        self.failed(rule.id, why.into());
+    }
+
+    /// Notes that a check of the format does not hold: those of its group before it do.
+    pub fn fail_by(&mut self, defect: &Defect) {
+        let group = defect.check.split('.').next().unwrap_or_default();
+        for (place, result) in ORDER.iter().zip(&mut self.results) {
+            if place.id == defect.check {
+                break;
+            }
+            let is_of = place.id.strip_prefix(group).is_some_and(|it| it.starts_with('.'));
+            if is_of && OWN.iter().all(|it| it.id != place.id) {
+                *result = Result::Passed;
+            }
+        }
+        self.failed(defect.check, defect.detail.clone().into());
+    }
+
+    /// Returns what the first failure makes of the presentation; VALID without one.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let first = self.results.iter().position(|it| *it == Result::Failed);
+        first.and_then(|it| ORDER.get(it)).map_or(Outcome::Valid, |place| place.outcome)
+    }
+
+    /// Returns every check with what became of it, and why it does not hold.
+    pub fn entries(&self) -> impl Iterator<Item = (&'static Place, Result, &str)> {
+        ORDER.iter().zip(&self.results).enumerate().map(|(at, (place, result))| {
+            let why = self.failures.iter().find(|(index, _)| *index == at);
+            (place, *result, why.map_or("", |(_, why)| why.as_ref()))
+        })
+    }
+
+    fn failed(&mut self, id: &str, why: Cow<'static, str>) {
+        if let Some(at) = self.set(id, Result::Failed) {
+            self.failures.push((at, why));
+        }
+    }
+
+    fn set(&mut self, id: &str, result: Result) -> Option<usize> {
+        // The same text is mostly the same memory: a comparison is one of addresses and lengths, then of a few bytes.
+        let at = ORDER.iter().position(|it| it.id == id)?;
+        *self.results.get_mut(at)? = result;
+        Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::credentials::domain::Outcome;
+    use crate::credentials::sdjwt::defect;
+    use crate::credentials::verify::check::{
+        GROUPS, ISSUER_KNOWN, Ledger, ORDER, OWN, Result, STATUS_NOT_REVOKED, TIME_NOT_OVER,
+    };
+
+    #[test]
+    fn every_check_has_its_place_once() {
+        assert_eq!(ORDER.len(), defect::ALL.len() + OWN.len(), "a group is not listed: {GROUPS:?}");
+        let names: BTreeSet<_> = ORDER.iter().map(|it| it.id).collect();
+        assert_eq!(names.len(), ORDER.len());
+        assert!(ORDER.iter().all(|it| !it.clause.is_empty()));
+    }
+
+    #[test]
+    fn the_first_failure_decides() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.outcome(), Outcome::Valid);
+        ledger.fail(&STATUS_NOT_REVOKED, "revoked");
+        assert_eq!(ledger.outcome(), Outcome::Revoked);
+        ledger.fail(&TIME_NOT_OVER, "over");
+        assert_eq!(ledger.outcome(), Outcome::Expired);
+        ledger.fail(&ISSUER_KNOWN, "nobody");
+        assert_eq!(ledger.outcome(), Outcome::UntrustedIssuer);
+        let failed: Vec<_> = ledger.entries().filter(|it| it.1 == Result::Failed).collect();
+        assert_eq!(failed.len(), 3);
+        assert_eq!(failed[0].2, "nobody");
+    }
+
+    #[test]
+    fn a_defect_passes_what_comes_before_it_in_its_group() {
+        let mut ledger = Ledger::default();
+        ledger.fail_by(&defect::BINDING_NONCE.failed("another nonce"));
+        assert_eq!(ledger.outcome(), Outcome::BadBinding);
+        let of = |id: &str| ledger.entries().find(|it| it.0.id == id).unwrap().1;
+        assert_eq!(of("binding.signature"), Result::Passed);
+        assert_eq!(of("binding.hash"), Result::Skipped);
+        assert_eq!(of("format.size"), Result::Skipped);
+    }
+}
