@@ -96,7 +96,7 @@ fn read(
     }
     let valid_from = instant_or(request.valid_from.as_ref(), "valid_from", now, &mut wrong);
     let algorithm = render::algorithm(request.algorithm());
-    let kind = match given.map(|it| it.as_str()) {
+    let kind = match given.map(String::as_str) {
         [jwk, "", ""] if !jwk.is_empty() => own(jwk, algorithm, &mut wrong),
         ["", pem, ""] if !pem.is_empty() => authority(pem, algorithm, &mut wrong),
         [_, _, held_as] => {
@@ -222,9 +222,10 @@ pub async fn end(
     let key_id = || request.key_id.clone();
     let missing = || CredentialError::IssuerKeyNotFound { key_id: key_id() };
     let key = issuer.key(&request.key_id).ok_or_else(missing)?.id;
-    let has_ended = match is_compromise {
-        true => changes::compromise_key(tx, key, at, stamp).await?,
-        false => changes::retire_key(tx, key, at, stamp).await?,
+    let has_ended = if is_compromise {
+        changes::compromise_key(tx, key, at, stamp).await?
+    } else {
+        changes::retire_key(tx, key, at, stamp).await?
     };
     if !has_ended {
         return Err(CredentialError::IssuerKeyEnded { key_id: key_id() });
