@@ -23,10 +23,10 @@ use peshub::platform::keys::files::{self, Ring};
 use prost_types::Timestamp;
 use tonic::Status;
 
-use crate::program::{done, peshub};
+use crate::program::{done, failed, peshub};
 use crate::support::credentials::{
-    ACADEMY, Issuers, REGISTRAR, WELDING, accredit, add_key, create_issuer, division, occupation,
-    trusted,
+    ACADEMY, Issuers, REGISTRAR, WELDING, accredit, add_key, cli, create_issuer, division,
+    occupation, trusted,
 };
 use crate::support::{World, cluster, story, until};
 
@@ -609,5 +609,88 @@ fn keys_that_the_hub_holds_sign_on_when_the_master_key_has_changed_and_the_old_o
         let key = book.issuer(ACADEMY).unwrap().key(&made.key.key_id).unwrap();
         let signature = keys.sign(key, b"message").await.unwrap();
         assert!(key.public.as_ref().unwrap().verify(b"message", &signature));
+    });
+}
+
+#[test]
+fn an_issuer_that_issues_elsewhere_has_no_key_at_the_hub_and_nobody_has_too_many() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let mut registrar = hub.connect(REGISTRAR).await.issuers();
+        let request = CreateIssuerRequest {
+            name: "elsewhere".to_owned(),
+            identifier: "https://a.example".to_owned(),
+            display_name: "Elsewhere".to_owned(),
+            ..CreateIssuerRequest::default()
+        };
+        registrar.create_issuer(request).await.unwrap();
+        let made = AddIssuerKeyRequest {
+            issuer: "elsewhere".to_owned(),
+            ..AddIssuerKeyRequest::default()
+        };
+        let refused = registrar.add_issuer_key(made.clone()).await.unwrap_err();
+        assert_eq!(fields(&refused), ["public_jwk"]);
+        let own =
+            AddIssuerKeyRequest { public_jwk: fresh_jwk(Algorithm::Es256).to_string(), ..made };
+        registrar.add_issuer_key(own.clone()).await.unwrap();
+        sqlx::query(
+            "INSERT INTO issuer_key (issuer_id, key_id, algorithm, public_jwk, holding, use, valid_from, added_at, revision)
+             SELECT issuer_id, 'k' || n, algorithm, public_jwk, holding, use, valid_from, added_at, revision
+             FROM issuer_key, generate_series(2, 500) n",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        let one_more = AddIssuerKeyRequest { key_id: "one-more".to_owned(), ..own };
+        let hub = world.hub().await;
+        let mut registrar = hub.connect(REGISTRAR).await.issuers();
+        let refused = registrar.add_issuer_key(one_more).await.unwrap_err();
+        assert_eq!(fields(&refused), ["issuer"]);
+    });
+}
+
+#[test]
+fn the_registry_is_kept_with_the_program() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let run = |who: &str, arguments: &str| {
+            done(cli(&hub, who).arg("issuers").args(arguments.split(' ')))
+        };
+        run(REGISTRAR, "types publish samples/credential-types/training-completion.json");
+        let create = "create academy-hangzhou --display-name Academy --owner academy-hangzhou";
+        let made = run(REGISTRAR, create);
+        assert!(
+            made.starts_with("academy-hangzhou · Academy · https://hub.example/issuers/"),
+            "{made}"
+        );
+        let key = run(ACADEMY, "add-key academy-hangzhou --algorithm eddsa --json");
+        let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+        let key_id = key["key_id"].as_str().unwrap();
+        assert_eq!(key["algorithm"], "KEY_ALGORITHM_EDDSA");
+        let accredit = "accredit academy-hangzhou training-completion --division 330100 --occupation csco:6-18 --until 2099-01-01";
+        let given = run(REGISTRAR, accredit);
+        assert!(given.contains("6-18-00-00 ") && given.contains("330100 杭州市"), "{given}");
+        assert!(given.contains("until 2099-01-01T00:00:00Z"), "{given}");
+        run(REGISTRAR, "add-status-signer academy-hangzhou https://lists.example/a/");
+        let shown = run("platform-north", "show academy-hangzhou");
+        for words in [key_id, "EdDSA · held by the hub", "https://lists.example/a/…", "6-18"] {
+            assert!(shown.contains(words), "{words} in {shown}");
+        }
+        assert_eq!(run("platform-north", "list --type training-completion").lines().count(), 1);
+        let resolved = run("platform-north", "resolve academy-hangzhou --type training-completion");
+        assert!(resolved.starts_with("registry revision 5\n"), "{resolved}");
+        assert_eq!(resolved.lines().count(), 5, "a key, an accreditation, two lists: {resolved}");
+        let before = run("platform-north", "resolve academy-hangzhou --revision 2");
+        assert_eq!(before.lines().count(), 2, "{before}");
+        let ended = run(ACADEMY, &format!("end-key academy-hangzhou {key_id} --compromised"));
+        assert!(ended.contains("· compromised 20"), "{ended}");
+        let id = given.split_whitespace().nth(1).unwrap();
+        let withdrawn = run(REGISTRAR, &format!("withdraw {id} --because closed"));
+        assert!(withdrawn.contains(": closed"), "{withdrawn}");
+        let retired = run(REGISTRAR, "types retire training-completion 1");
+        assert!(retired.trim_end().ends_with("· retired"), "{retired}");
+        let wrong = ["issuers", "end-key", ACADEMY, key_id, "--at", "yesterday"];
+        let said = failed(cli(&hub, ACADEMY).args(wrong), 2);
+        assert!(said.contains("2026-01-31"), "{said}");
     });
 }

@@ -282,6 +282,7 @@ fn a_schema_stands_by_itself_and_closes_with_what_it_names() {
             assert_eq!(broken(&mut client, it).await, ["schema_json"]);
         };
         check(&|schema| schema["additionalProperties"] = json!(true)).await;
+        check(&|schema| schema["patternProperties"] = json!({"^x": {}})).await;
         check(&|schema| schema["type"] = json!("array")).await;
         check(&|schema| schema["type"] = json!("thing")).await;
         check(&|schema| schema["allOf"] = json!([{"$ref": "https://a.example/schema"}])).await;

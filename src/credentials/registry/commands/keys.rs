@@ -6,7 +6,7 @@ use crate::credentials::domain::Algorithm;
 use crate::credentials::error::CredentialError;
 use crate::credentials::registry::chain;
 use crate::credentials::registry::commands::{Office, known, managed, sound, taken};
-use crate::credentials::registry::entry::{Held, Holding};
+use crate::credentials::registry::entry::{Held, Holding, Issuer};
 use crate::credentials::registry::keys::{KeyName, file, wrapped};
 use crate::credentials::sdjwt::encoding;
 use crate::credentials::sdjwt::key::PublicKey;
@@ -16,6 +16,9 @@ use crate::credentials::wire::{instant_or, violation};
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;
 use crate::platform::db::{Record, WriteTx};
+
+/// Most keys of an issuer, ended ones included: all of them are published, and read with the registry.
+pub const KEYS_MAX: usize = 500;
 
 /// What a new key is.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub async fn add(
     let ready = ready(office, request, kind).await?;
     let (stamp, book) = office.begin(tx, now).await?;
     let issuer = managed(&book, &request.issuer, tx.permit())?;
+    fits(issuer, &ready)?;
     let public_jwk = ready.public.as_ref().map(|it| it.to_jwk().to_string()).unwrap_or_default();
     let held = ready.held.as_ref();
     let key = NewKey {
@@ -77,6 +81,20 @@ pub async fn add(
     let subject = format!("issuers/{}/keys/{}", request.issuer, ready.key_id);
     let record = Record::new(now, subject, "issuer_key.added");
     Ok((pb::AddIssuerKeyResponse { key }, record))
+}
+
+/// Sees that an issuer can have a key.
+fn fits(issuer: &Issuer, ready: &Ready) -> Result<(), CredentialError> {
+    let mut wrong = Vec::new();
+    if issuer.keys.len() >= KEYS_MAX {
+        let expected = format!("an issuer that has had fewer than {KEYS_MAX} keys");
+        wrong.push(violation("issuer", Rule::TooLong, &expected, &issuer.name));
+    }
+    if ready.held.is_some() && issuer.participant.is_none() {
+        let expected = "given for an issuer that issues elsewhere, or authority_pem";
+        wrong.push(violation("public_jwk", Rule::Required, expected, ""));
+    }
+    sound(wrong)
 }
 
 /// Reads a request: what the key is, and from when on it signs.
