@@ -72,9 +72,8 @@ impl Terms {
     #[must_use]
     pub fn cover(&self, claim: &ClaimPath, sensitive: &[ClaimPath]) -> bool {
         let mut above = sensitive.iter().filter(|it| it.covers(claim));
-        above.all(|sensitive| {
-            self.claims.iter().any(|it| it.covers(claim) && sensitive.covers(it))
-        }) && self.claims.iter().any(|it| it.covers(claim))
+        above.all(|sensitive| self.claims.iter().any(|it| it.covers(claim) && sensitive.covers(it)))
+            && self.claims.iter().any(|it| it.covers(claim))
     }
 
     /// Returns whether the terms name something below a claim.

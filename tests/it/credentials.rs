@@ -22,4 +22,5 @@ mod status;
 mod stream;
 mod types;
 mod verification;
+mod watch;
 mod well_known;

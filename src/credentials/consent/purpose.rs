@@ -13,7 +13,10 @@ pub fn seems_to_tell(words: &str) -> bool {
 /// Returns whether some digits, the last of which may be an `X`, have a number of a person in them.
 fn is_of_a_person(run: &[u8]) -> bool {
     let any = |length: usize, holds: fn(&[u8]) -> bool| run.windows(length).any(holds);
-    any(18, is_citizen_number) || any(12, is_personal_number) || is_personal_number(run) || is_telephone(run)
+    any(18, is_citizen_number)
+        || any(12, is_personal_number)
+        || is_personal_number(run)
+        || is_telephone(run)
 }
 
 /// A citizen identity number of GB 11643: a day of birth in the middle, and a check character.

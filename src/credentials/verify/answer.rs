@@ -161,10 +161,10 @@ fn as_it_was(consent: &Consent, at: OffsetDateTime) -> Consent {
 #[must_use]
 pub fn kept(results: &[pb::VerificationResult]) -> Vec<pb::VerificationResult> {
     let kept = results.iter().map(|it| pb::VerificationResult {
-        verdict: it.verdict.as_ref().map(|verdict| pb::Verdict {
-            basis: verdict.basis.clone(),
-            ..pb::Verdict::default()
-        }),
+        verdict: it
+            .verdict
+            .as_ref()
+            .map(|verdict| pb::Verdict { basis: verdict.basis.clone(), ..pb::Verdict::default() }),
         reason: it.reason.clone(),
         message: it.message.clone(),
     });

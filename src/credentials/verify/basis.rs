@@ -75,9 +75,8 @@ impl Seals {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         let shared = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let key = |label: &[u8]| {
-            hmac::Key::new(hmac::HMAC_SHA256, &sealing::mac(&shared, label, b""))
-        };
+        let key =
+            |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, &sealing::mac(&shared, label, b""));
         Self { basis: key(b"basis of verdicts"), handle: key(b"handles of credentials") }
     }
 

@@ -62,10 +62,7 @@ impl Verifier {
     /// # Errors
     ///
     /// `CONSENT_NOT_FOUND`, `CONSENT_NOT_GIVEN`, `REQUEST_ID_REUSED`, or the database fails.
-    pub async fn several(
-        &self,
-        call: Call,
-    ) -> Result<pb::BatchVerifyPresentationsResponse, Fault> {
+    pub async fn several(&self, call: Call) -> Result<pb::BatchVerifyPresentationsResponse, Fault> {
         let (results, entry_id) = self.answered(&call, true, |it| it).await?;
         Ok(pb::BatchVerifyPresentationsResponse { results, entry_id: entry_id.to_string() })
     }
@@ -141,7 +138,8 @@ impl Verifier {
     }
 
     async fn repeated(&self, call: &Call, stored: Bytes) -> Result<Answered, Fault> {
-        let stored = pb::BatchVerifyPresentationsResponse::decode(stored).map_err(Fault::internal)?;
+        let stored =
+            pb::BatchVerifyPresentationsResponse::decode(stored).map_err(Fault::internal)?;
         let consent = self.consent(call).await?;
         let mut results = Vec::with_capacity(stored.results.len());
         for (text, kept) in call.texts.iter().zip(stored.results) {
@@ -192,7 +190,9 @@ impl Verifier {
             return Ok(record);
         }
         let worker = self.worker_of(&verdict.credential_sha256).await?;
-        let Some(worker_id) = worker.or(consent.and_then(|it| it.worker)) else { return Ok(record) };
+        let Some(worker_id) = worker.or(consent.and_then(|it| it.worker)) else {
+            return Ok(record);
+        };
         let (purpose, legal_basis) = call.asked.reasons(consent);
         Ok(record.disclosing(Disclosure { worker_id, purpose, legal_basis }))
     }

@@ -124,7 +124,11 @@ pub static ORDER: LazyLock<Vec<Place>> = LazyLock::new(|| {
     });
     let own = OWN.iter().map(|it| Place { id: it.id, clause: it.clause, outcome: it.outcome });
     let all: Vec<Place> = format.chain(own).collect();
-    GROUPS.iter().flat_map(|it| all.iter().filter(|place| group(place.id) == *it)).copied().collect()
+    GROUPS
+        .iter()
+        .flat_map(|it| all.iter().filter(|place| group(place.id) == *it))
+        .copied()
+        .collect()
 });
 
 /// What became of one check.

@@ -112,7 +112,10 @@ fn reaches_below(path: &ClaimPath, other: &ClaimPath) -> bool {
 
 /// Returns the first of some claims that is not told.
 #[must_use]
-pub fn missing<'a>(claims: &Map<String, Value>, required: &'a [ClaimPath]) -> Option<&'a ClaimPath> {
+pub fn missing<'a>(
+    claims: &Map<String, Value>,
+    required: &'a [ClaimPath],
+) -> Option<&'a ClaimPath> {
     required.iter().find(|path| match path.segments().split_first() {
         Some((Segment::Every, _)) | None => true,
         Some((named, below)) => {

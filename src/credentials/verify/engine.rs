@@ -89,13 +89,8 @@ struct Stop;
 /// Examines one presentation.
 #[must_use]
 pub fn examine(exam: &Exam<'_>, text: &str, facts: &Facts) -> Examined {
-    let mut examination = Examination {
-        exam,
-        facts,
-        verdict: Verdict::new(),
-        beyond: None,
-        has_signed_terms: false,
-    };
+    let mut examination =
+        Examination { exam, facts, verdict: Verdict::new(), beyond: None, has_signed_terms: false };
     // What stopped it stands in the ledger.
     examination.run(text).unwrap_or(());
     let Examination { mut verdict, beyond, has_signed_terms, .. } = examination;
@@ -214,8 +209,12 @@ impl<'a> Examination<'a> {
         let mut named = book.issuers().iter().filter(|it| has_authority(it)).filter(certified);
         match (named.next(), named.next()) {
             (Some(issuer), None) => Ok(issuer),
-            (Some(_), Some(_)) => Err((&rule::ISSUER_KNOWN, "its certificate names several issuers")),
-            (None, _) => Err((&rule::ISSUER_KNOWN, "its certificate names no issuer that is known")),
+            (Some(_), Some(_)) => {
+                Err((&rule::ISSUER_KNOWN, "its certificate names several issuers"))
+            }
+            (None, _) => {
+                Err((&rule::ISSUER_KNOWN, "its certificate names no issuer that is known"))
+            }
         }
     }
 
@@ -315,8 +314,12 @@ impl<'a> Examination<'a> {
         kind: &CredentialType,
         disclosed: &mut Disclosed,
     ) -> Result<(), Stop> {
-        let rules =
-            [&rule::SCOPE_TYPE, &rule::SCOPE_PERIOD, &rule::SCOPE_OCCUPATION, &rule::SCOPE_DIVISION];
+        let rules = [
+            &rule::SCOPE_TYPE,
+            &rule::SCOPE_PERIOD,
+            &rule::SCOPE_OCCUPATION,
+            &rule::SCOPE_DIVISION,
+        ];
         let claims = Value::Object(std::mem::take(&mut disclosed.claims));
         let subject = kind.subject(&claims);
         if let Value::Object(claims) = claims {
@@ -327,8 +330,12 @@ impl<'a> Examination<'a> {
             return Ok(());
         };
         let failure: Failure = match refusal {
-            ScopeRefusal::Type => (&rule::SCOPE_TYPE, "its issuer has no accreditation for this type"),
-            ScopeRefusal::Time => (&rule::SCOPE_PERIOD, "its issuer was not accredited at that time"),
+            ScopeRefusal::Type => {
+                (&rule::SCOPE_TYPE, "its issuer has no accreditation for this type")
+            }
+            ScopeRefusal::Time => {
+                (&rule::SCOPE_PERIOD, "its issuer was not accredited at that time")
+            }
             ScopeRefusal::Occupation => {
                 (&rule::SCOPE_OCCUPATION, "its issuer was not accredited for the occupation")
             }
@@ -393,7 +400,9 @@ impl<'a> Examination<'a> {
         self.pass(&[&rule::STATUS_LIST, &rule::STATUS_INDEX]);
         match finding.status {
             Status::Valid => self.pass(&[&rule::STATUS_NOT_REVOKED, &rule::STATUS_NOT_SUSPENDED]),
-            Status::Revoked => self.verdict.ledger.fail(&rule::STATUS_NOT_REVOKED, "it was revoked"),
+            Status::Revoked => {
+                self.verdict.ledger.fail(&rule::STATUS_NOT_REVOKED, "it was revoked")
+            }
             Status::Suspended => {
                 self.pass(&[&rule::STATUS_NOT_REVOKED]);
                 self.verdict.ledger.fail(&rule::STATUS_NOT_SUSPENDED, "it is suspended");
@@ -430,7 +439,9 @@ impl<'a> Examination<'a> {
         }
         let required = &self.exam.policy.required;
         if claims::missing(&told, required).is_some() {
-            self.verdict.ledger.fail(&rule::CLAIMS_REQUIRED, "a claim that is asked for is not told");
+            self.verdict
+                .ledger
+                .fail(&rule::CLAIMS_REQUIRED, "a claim that is asked for is not told");
         } else if !required.is_empty() {
             self.pass(&[&rule::CLAIMS_REQUIRED]);
         }

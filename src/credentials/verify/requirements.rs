@@ -26,7 +26,8 @@ impl Verifier {
         let name = format!("sources/{source}/{external_id}");
         let required = posting::required_types(&mut tx, (source, external_id)).await?;
         drop(tx);
-        let required = required.ok_or_else(|| CredentialError::PostingNotFound { name: name.clone() })?;
+        let required =
+            required.ok_or_else(|| CredentialError::PostingNotFound { name: name.clone() })?;
         let about = |record: Record| {
             let subject = format!("{name}: {}", record.subject);
             Record { subject, ..record }
@@ -55,8 +56,7 @@ fn met(book: &Book, required: &str, results: &[pb::VerificationResult]) -> pb::R
         results.iter().position(|it| {
             let verdict = it.verdict.as_ref();
             verdict.is_some_and(|verdict| {
-                is_of(verdict)
-                    && (!wants_valid || verdict.outcome() == pb::VerdictOutcome::Valid)
+                is_of(verdict) && (!wants_valid || verdict.outcome() == pb::VerdictOutcome::Valid)
             })
         })
     };

@@ -1,6 +1,5 @@
 //! A stream of verifications: while one batch is written down, the next is verified, and answers leave in order.
 
-
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

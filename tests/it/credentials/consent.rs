@@ -10,8 +10,8 @@ use time::Duration;
 
 use crate::support::credentials::path;
 use crate::support::wallet::{
-    Consents, School, Wallet, awaited, by_consent, now, recording, request, said, terms,
-    timestamp, told, verify,
+    Consents, School, Wallet, awaited, by_consent, now, recording, request, said, terms, timestamp,
+    told, verify,
 };
 use crate::support::{TestHub, story};
 use crate::workers::people::{Invented, register, workers};
@@ -148,7 +148,8 @@ fn a_nonce_is_good_once_for_its_consent_its_audience_and_its_time() {
 }
 
 #[test]
-fn what_the_consent_does_not_cover_is_refused_when_the_caller_asks_so_and_sensitive_claims_must_be_named() {
+fn what_the_consent_does_not_cover_is_refused_when_the_caller_asks_so_and_sensitive_claims_must_be_named()
+ {
     story(async |world| {
         let hub = world.hub().await;
         let (school, wallet) = (School::found(&hub).await, Wallet::new());
@@ -162,8 +163,7 @@ fn what_the_consent_does_not_cover_is_refused_when_the_caller_asks_so_and_sensit
         };
         let narrow = consented(&["occupation", "division", "level"]).await;
         assert_eq!(narrow.state(), ConsentState::Given);
-        let strict =
-            || VerificationPolicy { refuse_excess: true, ..VerificationPolicy::default() };
+        let strict = || VerificationPolicy { refuse_excess: true, ..VerificationPolicy::default() };
         let shown = Wallet::show(&credential, &["level", "medical"]);
         let refusal = verify(&mut verifier, &shown, by_consent(&narrow), strict()).await;
         assert_eq!(refusal.unwrap_err().reason, "CLAIMS_BEYOND_CONSENT");
@@ -184,8 +184,12 @@ fn what_the_consent_does_not_cover_is_refused_when_the_caller_asks_so_and_sensit
         let mut others = terms(NORTH, &["level"]);
         others.type_names = vec!["driving-licence".to_owned()];
         let other = record(&mut client, recording(&worker, others, EvidenceKind::Document)).await;
-        let refusal =
-            verify(&mut verifier, &shown, by_consent(&other.unwrap()), VerificationPolicy::default());
+        let refusal = verify(
+            &mut verifier,
+            &shown,
+            by_consent(&other.unwrap()),
+            VerificationPolicy::default(),
+        );
         assert_eq!(refusal.await.unwrap_err().reason, "CONSENT_NOT_GIVEN");
     });
 }
@@ -238,7 +242,10 @@ fn a_bureau_records_and_withdraws_on_a_workers_behalf_and_sees_all_of_that_worke
         let of_north = register(&mut workers(&hub, NORTH).await, &invented).await;
         let it = recording(&of_bureau, terms(SOUTH, &["level"]), EvidenceKind::InPerson);
         let by_bureau = record(&mut bureau, it).await.unwrap();
-        assert_eq!((by_bureau.worker_reference.as_str(), by_bureau.recorded_by.as_str()), (of_bureau.as_str(), BUREAU));
+        assert_eq!(
+            (by_bureau.worker_reference.as_str(), by_bureau.recorded_by.as_str()),
+            (of_bureau.as_str(), BUREAU)
+        );
         let it = recording(&of_north, terms(NORTH, &["level"]), EvidenceKind::Document);
         let of_norths = record(&mut north, it).await.unwrap();
         let other = awaited(&mut north, NORTH, &["level"]).await;
@@ -297,7 +304,10 @@ fn what_cannot_be_a_consent_is_refused_with_every_reason() {
         let mut other = terms(NORTH, &["level"]);
         other.type_names = vec!["nobodys-type".to_owned()];
         let unknown = record(&mut north, recording("", other, signature)).await.unwrap();
-        assert_eq!(request(&mut north, &unknown).await.unwrap_err().reason, "CREDENTIAL_TYPE_NOT_FOUND");
+        assert_eq!(
+            request(&mut north, &unknown).await.unwrap_err().reason,
+            "CREDENTIAL_TYPE_NOT_FOUND"
+        );
         assert_eq!(request(&mut bureau, &it).await.unwrap_err().reason, "CONSENT_NOT_FOUND");
     });
 }

@@ -9,10 +9,10 @@ use peshub::pb::peshub::credentials::v1::{
 use peshub::pb::peshub::workers::v1::{
     Disclosure, LegalBasisKind, ListDisclosuresRequest, ProveDisclosureRequest,
 };
+use peshub::platform::audit::hash::Hex;
 use peshub::platform::audit::keyring::Keyring;
 use peshub::platform::audit::proof::Proof;
 use peshub::platform::audit::statement::PublicKey;
-use peshub::platform::audit::hash::Hex;
 use serde_json::json;
 use time::Duration;
 
@@ -55,8 +55,12 @@ fn a_verdict_is_given_again_after_keys_and_rights_have_ended() {
         let credential = school.issue(&wallet);
         let policy = VerificationPolicy::default;
         let shown = Wallet::show(&credential, &["level"]);
-        let forged = Wallet::show(&school.issue_with(&wallet, &[("iss", json!("https://x.example"))]), &["level"]);
-        let over = school.issue_with(&wallet, &[("exp", json!((now() - Duration::days(1)).unix_timestamp()))]);
+        let forged = Wallet::show(
+            &school.issue_with(&wallet, &[("iss", json!("https://x.example"))]),
+            &["level"],
+        );
+        let over = school
+            .issue_with(&wallet, &[("exp", json!((now() - Duration::days(1)).unix_timestamp()))]);
         let over = Wallet::show(&over, &["level"]);
         let consent = awaited(&mut consents, NORTH, &["level"]).await;
         let asked = request(&mut consents, &consent).await.unwrap();
@@ -69,7 +73,8 @@ fn a_verdict_is_given_again_after_keys_and_rights_have_ended() {
             (&proven, by_consent(&consent)),
             (&proven, by_consent(&consent)),
         ] {
-            let verdict = verify(&mut client, presentation, grounds.clone(), policy()).await.unwrap();
+            let verdict =
+                verify(&mut client, presentation, grounds.clone(), policy()).await.unwrap();
             given.push((presentation, grounds, verdict));
         }
         let outcomes: Vec<_> = given.iter().map(|it| it.2.outcome()).collect();
@@ -155,10 +160,11 @@ fn a_request_that_comes_again_is_answered_alike_without_being_kept_and_not_after
         assert_eq!(said(first.verdict.as_ref().unwrap()), (VerdictOutcome::Valid, ""));
         let again = client.verify_presentation(request.clone()).await.unwrap().into_inner();
         assert_eq!(again, first, "the nonce counts as it did");
-        let events: i64 = sqlx::query_scalar("SELECT count(*) FROM audit WHERE event = 'credential.verified'")
-            .fetch_one(&world.pool)
-            .await
-            .unwrap();
+        let events: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM audit WHERE event = 'credential.verified'")
+                .fetch_one(&world.pool)
+                .await
+                .unwrap();
         assert_eq!(events, 1);
         let withdrawal = WithdrawConsentRequest {
             consent_id: consent.consent_id.clone(),
@@ -213,19 +219,27 @@ fn the_worker_is_shown_who_looked_and_can_have_it_proven_without_the_hub() {
         assert_eq!(disclosure.credential_type, WELDING);
         assert_eq!(disclosure.purpose, "placing as a welder");
         let basis = disclosure.legal_basis.clone().unwrap();
-        assert_eq!((basis.kind(), basis.reference.as_str()), (LegalBasisKind::Consent, consent.consent_id.as_str()));
+        assert_eq!(
+            (basis.kind(), basis.reference.as_str()),
+            (LegalBasisKind::Consent, consent.consent_id.as_str())
+        );
         crate::audit::sealed(&world.pool).await;
         let prove = |reference: &str, entry_id: &str| ProveDisclosureRequest {
             reference: reference.to_owned(),
             entry_id: entry_id.to_owned(),
         };
-        let answer = bureau.prove_disclosure(prove(&of_bureau, &disclosure.entry_id)).await.unwrap();
+        let answer =
+            bureau.prove_disclosure(prove(&of_bureau, &disclosure.entry_id)).await.unwrap();
         let document = answer.into_inner().document;
         let proof = Proof::read(document.as_bytes()).unwrap();
         assert_eq!(proof.entry.entry_id, disclosure.entry_id);
-        assert_eq!(proof.entry.legal_basis.as_deref(), Some(format!("consent: {}", consent.consent_id).as_str()));
+        assert_eq!(
+            proof.entry.legal_basis.as_deref(),
+            Some(format!("consent: {}", consent.consent_id).as_str())
+        );
         let mut audit = hub.connect("auditor").await.audit();
-        let keys = audit.list_signing_keys(peshub::pb::peshub::audit::v1::ListSigningKeysRequest {});
+        let keys =
+            audit.list_signing_keys(peshub::pb::peshub::audit::v1::ListSigningKeysRequest {});
         let keys = keys.await.unwrap().into_inner().keys.into_iter().map(|it| PublicKey {
             key_id: it.key_id,
             algorithm: it.algorithm,

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use peshub::client::error::Refusal;
 use peshub::pb::peshub::credentials::v1::verify_presentations_request::Message;
 use peshub::pb::peshub::credentials::v1::{
-    EvidenceKind, Grounds, OpenVerification, PresentationBatch, VerdictOutcome,
-    VerificationPolicy, VerifyPresentationsRequest, VerifyPresentationsResponse,
-    WithdrawConsentRequest,
+    EvidenceKind, Grounds, OpenVerification, PresentationBatch, VerdictOutcome, VerificationPolicy,
+    VerifyPresentationsRequest, VerifyPresentationsResponse, WithdrawConsentRequest,
 };
 use peshub::pb::peshub::participants::v1::DisableParticipantRequest;
 use tokio::sync::mpsc;
@@ -30,7 +29,8 @@ impl Asking {
     async fn start(hub: &TestHub) -> Self {
         let (questions, receiver) = mpsc::channel(64);
         let mut client = hub.connect(NORTH).await.verification();
-        let answers = within("a stream", client.verify_presentations(ReceiverStream::new(receiver)));
+        let answers =
+            within("a stream", client.verify_presentations(ReceiverStream::new(receiver)));
         Self { questions, answers: answers.await.unwrap().into_inner() }
     }
 

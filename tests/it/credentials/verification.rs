@@ -1,7 +1,7 @@
 //! Outcomes: what becomes of a presentation, check by check.
 
-use peshub::credentials::sdjwt::key::SecretKey;
 use peshub::credentials::domain::Algorithm;
+use peshub::credentials::sdjwt::key::SecretKey;
 use peshub::pb::peshub::credentials::v1::{
     CheckOutcome, EndIssuerKeyRequest, KeyEnd, VerdictOutcome, VerificationPolicy,
 };
@@ -38,7 +38,8 @@ fn a_sound_credential_is_valid_and_every_check_is_told() {
         assert!(!verdict.holder_bound && verdict.holder_key_thumbprint.len() == 32);
         assert_eq!(verdict.credential_sha256.len(), 32);
         let of = |id: &str| verdict.checks.iter().find(|it| it.id == id).unwrap();
-        for id in ["format.size", "key.safe", "signature.issuer", "scope.division", "time.not_over"] {
+        for id in ["format.size", "key.safe", "signature.issuer", "scope.division", "time.not_over"]
+        {
             assert_eq!(of(id).outcome(), CheckOutcome::Passed, "{id}");
         }
         for id in ["binding.nonce", "status.list", "consent.claims"] {
@@ -75,33 +76,100 @@ fn each_defect_has_its_outcome_and_its_check() {
             ("1 MB", huge, Is::Malformed, "format.size"),
             ("10,000 digests", crowded(10_000), Is::Malformed, "format.size"),
             ("3,000 digests", crowded(3_000), Is::Valid, ""),
-            ("a disclosure of another", format!("{good}WyJhIiwiYiIsMV0~"), Is::Malformed, "disclosures.unreferenced"),
+            (
+                "a disclosure of another",
+                format!("{good}WyJhIiwiYiIsMV0~"),
+                Is::Malformed,
+                "disclosures.unreferenced",
+            ),
             ("nobody's", issued(&[("iss", Value::Null)]), Is::UntrustedIssuer, "issuer.named"),
-            ("an issuer by its own claim", issued(&[("iss", json!("https://diploma-mill.example"))]), Is::UntrustedIssuer, "issuer.known"),
-            ("an issuer by its name here", issued(&[("iss", json!(ACADEMY))]), Is::UntrustedIssuer, "issuer.known"),
-            ("a key that is none", sign(&school.key, Some("own-9"), school.claims(&wallet)), Is::UntrustedIssuer, "key.known"),
-            ("no key named of several", sign(&school.key, None, just_now), Is::UntrustedIssuer, "key.known"),
-            ("before its key", issued(&[("iat", seconds(-800 * 86_400))]), Is::UntrustedIssuer, "key.period"),
+            (
+                "an issuer by its own claim",
+                issued(&[("iss", json!("https://diploma-mill.example"))]),
+                Is::UntrustedIssuer,
+                "issuer.known",
+            ),
+            (
+                "an issuer by its name here",
+                issued(&[("iss", json!(ACADEMY))]),
+                Is::UntrustedIssuer,
+                "issuer.known",
+            ),
+            (
+                "a key that is none",
+                sign(&school.key, Some("own-9"), school.claims(&wallet)),
+                Is::UntrustedIssuer,
+                "key.known",
+            ),
+            (
+                "no key named of several",
+                sign(&school.key, None, just_now),
+                Is::UntrustedIssuer,
+                "key.known",
+            ),
+            (
+                "before its key",
+                issued(&[("iat", seconds(-800 * 86_400))]),
+                Is::UntrustedIssuer,
+                "key.period",
+            ),
             ("forged", forged, Is::BadSignature, "signature.issuer"),
-            ("a type that is none", issued(&[("vct", json!("urn:example:other"))]), Is::OutOfScope, "type.known"),
-            ("elsewhere", issued(&[("division", json!("440305"))]), Is::OutOfScope, "scope.division"),
+            (
+                "a type that is none",
+                issued(&[("vct", json!("urn:example:other"))]),
+                Is::OutOfScope,
+                "type.known",
+            ),
+            (
+                "elsewhere",
+                issued(&[("division", json!("440305"))]),
+                Is::OutOfScope,
+                "scope.division",
+            ),
             ("not yet", issued(&[("nbf", seconds(120))]), Is::NotYetValid, "time.begun"),
-            ("issued tomorrow", issued(&[("iat", seconds(86_400))]), Is::NotYetValid, "time.issued"),
+            (
+                "issued tomorrow",
+                issued(&[("iat", seconds(86_400))]),
+                Is::NotYetValid,
+                "time.issued",
+            ),
             ("over", issued(&[("exp", seconds(-120))]), Is::Expired, "time.not_over"),
             ("over, by less than clocks differ", issued(&[("exp", seconds(-30))]), Is::Valid, ""),
-            ("not yet, by less than clocks differ", issued(&[("nbf", seconds(30)), ("iat", seconds(30))]), Is::Valid, ""),
+            (
+                "not yet, by less than clocks differ",
+                issued(&[("nbf", seconds(30)), ("iat", seconds(30))]),
+                Is::Valid,
+                "",
+            ),
             ("without an end", issued(&[("exp", Value::Null)]), Is::Valid, ""),
             ("without a holder", issued(&[("cnf", Value::Null)]), Is::Valid, ""),
             ("without a time of issue", issued(&[("iat", Value::Null)]), Is::Valid, ""),
-            ("another kind of status", issued(&[("status", json!({"other": {}}))]), Is::StatusUnavailable, "status.mechanism"),
-            ("a list of nobody's", issued(&[("status", json!({"status_list": {"uri": "https://else.example/1", "idx": 1}}))]), Is::StatusUnavailable, "status.list"),
+            (
+                "another kind of status",
+                issued(&[("status", json!({"other": {}}))]),
+                Is::StatusUnavailable,
+                "status.mechanism",
+            ),
+            (
+                "a list of nobody's",
+                issued(&[(
+                    "status",
+                    json!({"status_list": {"uri": "https://else.example/1", "idx": 1}}),
+                )]),
+                Is::StatusUnavailable,
+                "status.list",
+            ),
         ];
         for (what, presentation, outcome, check) in cases {
             let verdict = look(&mut client, &presentation).await;
             assert_eq!(said(&verdict), (outcome, check), "{what}");
             let tells = !matches!(
                 outcome,
-                Is::Malformed | Is::UntrustedIssuer | Is::BadSignature | Is::BadBinding | Is::OutOfScope
+                Is::Malformed
+                    | Is::UntrustedIssuer
+                    | Is::BadSignature
+                    | Is::BadBinding
+                    | Is::OutOfScope
             );
             assert_eq!(!verdict.claims_json.is_empty(), tells, "{what}");
         }
@@ -140,7 +208,8 @@ fn a_policy_says_which_types_and_claims_are_taken_and_whether_the_holder_must_sh
             ..VerificationPolicy::default()
         };
         let at = async |presentation: &str, policy| {
-            let verdict = verify(&mut client.clone(), presentation, by_law(), policy).await.unwrap();
+            let verdict =
+                verify(&mut client.clone(), presentation, by_law(), policy).await.unwrap();
             let (outcome, check) = said(&verdict);
             (outcome, check.to_owned(), verdict.holder_bound)
         };
@@ -149,10 +218,17 @@ fn a_policy_says_which_types_and_claims_are_taken_and_whether_the_holder_must_sh
         let bad = |check: &str| (VerdictOutcome::BadBinding, check.to_owned(), false);
         assert_eq!(at(&proven, asked()).await, (VerdictOutcome::Valid, String::new(), true));
         assert_eq!(at(&shown, asked()).await, bad("binding.present"));
-        assert_eq!(at(&proven, binding("https://south.example", "n-1")).await, bad("binding.audience"));
-        assert_eq!(at(&proven, binding("https://north.example", "n-2")).await, bad("binding.nonce"));
+        assert_eq!(
+            at(&proven, binding("https://south.example", "n-1")).await,
+            bad("binding.audience")
+        );
+        assert_eq!(
+            at(&proven, binding("https://north.example", "n-2")).await,
+            bad("binding.nonce")
+        );
         let others = Wallet::new();
-        let stolen = crate::support::wallet::bound_by(&others, &shown, ("https://north.example", "n-1"));
+        let stolen =
+            crate::support::wallet::bound_by(&others, &shown, ("https://north.example", "n-1"));
         assert_eq!(at(&stolen, asked()).await, bad("binding.signature"));
         let old = now() - Duration::minutes(7);
         let old = wallet.prove_at(&credential, &["level"], ("https://north.example", "n-1"), old);
@@ -196,7 +272,11 @@ fn a_key_that_is_rotated_retired_or_compromised_counts_for_what_it_signed_in_its
             (said(&verdict) == (VerdictOutcome::UntrustedIssuer, "key.period")).then_some(())
         })
         .await;
-        assert_eq!(look(&mut client, &of_old).await.outcome(), VerdictOutcome::Valid, "issued before");
+        assert_eq!(
+            look(&mut client, &of_old).await.outcome(),
+            VerdictOutcome::Valid,
+            "issued before"
+        );
         let compromised = EndIssuerKeyRequest {
             end: KeyEnd::Compromised.into(),
             at: Some(crate::support::wallet::timestamp(now() - Duration::days(10))),

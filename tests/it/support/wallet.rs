@@ -11,7 +11,7 @@ use peshub::pb::peshub::credentials::v1::verification_service_client::Verificati
 use peshub::pb::peshub::credentials::v1::{
     AccreditIssuerRequest, AddIssuerKeyRequest, Check, CheckOutcome, Consent, ConsentTerms,
     Evidence, EvidenceKind, Grounds, RecordConsentRequest, RequestPresentationRequest,
-    RequestPresentationResponse, VerificationPolicy, Verdict, VerdictOutcome,
+    RequestPresentationResponse, Verdict, VerdictOutcome, VerificationPolicy,
     VerifyPresentationRequest,
 };
 use serde_json::{Map, Value, json};
