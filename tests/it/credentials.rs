@@ -14,6 +14,7 @@ mod maker;
 pub(crate) mod matrix;
 pub(crate) mod matrix_verifying;
 mod negative;
+mod privacy;
 mod registry;
 mod replay;
 mod requirements;

@@ -323,7 +323,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel", "pb", "platform", "audit::export", "audit::queries", "audit::wire", "tonic"],
         "reads of one statement have no queries of their own",
     ),
-    ("credentials::error", &["kernel", "platform::db", "platform::keys"], ""),
+    (
+        "credentials::error",
+        &["kernel", "platform::db", "platform::keys", "credentials::domain"],
+        "",
+    ),
     (
         "credentials::registry",
         &["kernel", "platform", "credentials::error", "credentials::store::registry"],
