@@ -440,6 +440,16 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "reads of what lies in memory are rendered where they are found",
     ),
     (
+        "credentials::registry::rewrap",
+        &[
+            "platform",
+            "credentials::error",
+            "credentials::registry::keys",
+            "credentials::store::registry",
+        ],
+        "",
+    ),
+    (
         "credentials::registry::trust",
         &["codes", "credentials::domain", "credentials::registry::entry", "credentials::sdjwt"],
         "pure: what counts",
@@ -704,6 +714,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "platform",
             "participants::commands",
             "postings::import",
+            "credentials::registry::rewrap",
             "workers::rewrap",
             "credentials",
             "server",
