@@ -7,7 +7,9 @@ pub mod bare;
 pub mod child;
 pub mod direct;
 pub mod ingest;
+pub mod issue;
 pub mod rows;
+pub mod statuses;
 pub mod verify;
 pub mod watch;
 

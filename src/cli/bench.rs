@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use crate::bench::ingest::{self, IngestOptions};
+use crate::bench::issue::IssueOptions;
 use crate::bench::verify::VerifyOptions;
 use crate::bench::watch::WatchBenchOptions;
 use crate::bench::{self, Report};
@@ -22,6 +23,8 @@ pub(super) enum BenchCommand {
     Watch(WatchBenchArgs),
     /// How fast credentials are verified: against the signature alone.
     Verify(VerifyArgs),
+    /// How fast credentials are issued, how soon a platform that watches knows of a revocation, and how fast statuses are looked up.
+    Issue(IssueArgs),
 }
 
 #[derive(Args, Debug)]
@@ -86,9 +89,29 @@ pub(super) struct VerifyArgs {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct IssueArgs {
+    /// Where the database of the measurement lives; a temporary folder when absent. It must not hold anything yet.
+    #[arg(long)]
+    bench_dir: Option<PathBuf>,
+    /// Credentials that 64 issuers issue.
+    #[arg(long, default_value_t = 12_800)]
+    credentials: usize,
+    /// Credentials that are revoked, one by one.
+    #[arg(long, default_value_t = 500)]
+    revocations: usize,
+    /// Revocations a second.
+    #[arg(long, default_value_t = 50)]
+    revocations_per_s: u32,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
 pub(super) async fn run(command: BenchCommand) -> Outcome {
     match command {
         BenchCommand::Verify(args) => verify(&args),
+        BenchCommand::Issue(args) => issue(args).await,
         BenchCommand::Ingest(args) => ingest(args).await,
         BenchCommand::Watch(args) => watch(args).await,
     }
@@ -101,6 +124,19 @@ fn verify(args: &VerifyArgs) -> Outcome {
         now: SystemClock.now(),
     };
     let report = bench::verify::run(options, output::error)?;
+    show(&report, args.json)?;
+    Ok(())
+}
+
+async fn issue(args: IssueArgs) -> Outcome {
+    let program = std::env::current_exe()?;
+    let place = Place::new(args.bench_dir.clone(), "bench")?;
+    let options = IssueOptions {
+        credentials: args.credentials,
+        revocations: args.revocations.max(1),
+        revocations_per_s: args.revocations_per_s,
+    };
+    let report = bench::issue::run(&program, place.path(), options, output::error).await?;
     show(&report, args.json)?;
     Ok(())
 }

@@ -131,13 +131,10 @@ pub async fn received(
     permit: &Permit,
     id: ConsentId,
 ) -> Result<Option<Row>, DbError> {
-    let row = select_consents!(
-        "WHERE c.consent_id = $2 AND c.recipient_id = $1",
-        holder(permit),
-        id.0,
-    )
-    .fetch_optional(connection)
-    .await?;
+    let row =
+        select_consents!("WHERE c.consent_id = $2 AND c.recipient_id = $1", holder(permit), id.0,)
+            .fetch_optional(connection)
+            .await?;
     Ok(row)
 }
 

@@ -18,8 +18,8 @@ use crate::credentials::status::look::{Look, Why};
 use crate::credentials::store::{consent as store, follow as known};
 use crate::credentials::verify::basis::Seals;
 use crate::credentials::verify::cache::Verified;
-use crate::credentials::verify::follow;
 use crate::credentials::verify::engine::{ANOTHER_HOLDER, Facts, Nonce};
+use crate::credentials::verify::follow;
 use crate::credentials::verify::policy::{Asked, Right};
 use crate::credentials::verify::task::{Looks, Peek, Task, Texts, Whence, peek_all};
 use crate::credentials::verify::verdict::{Beyond, Examined, tells};
@@ -179,7 +179,8 @@ impl Verifier {
     ///
     /// The database fails.
     pub async fn known(&self, peeks: &[Peek]) -> Result<Vec<Facts>, Fault> {
-        let digests: Vec<Vec<u8>> = peeks.iter().filter_map(|it| Some(it.digest?.to_vec())).collect();
+        let digests: Vec<Vec<u8>> =
+            peeks.iter().filter_map(|it| Some(it.digest?.to_vec())).collect();
         let mut hub = self.db.read(&Permit::of_hub()).await?;
         let known = known::known(hub.connection(), &digests).await?;
         let known: HashMap<&[u8], &known::Known> =
@@ -249,10 +250,15 @@ impl Verifier {
         let all = round.examined.iter().enumerate();
         let further = all.filter_map(|(index, it)| {
             let disclosure = disclosure(index, it)?;
-            Some(Further { entry_id: ids::time_ordered(round.now), subject: subject(it), disclosure })
+            Some(Further {
+                entry_id: ids::time_ordered(round.now),
+                subject: subject(it),
+                disclosure,
+            })
         });
         let further: Vec<_> = further.collect();
-        let valid = round.examined.iter().filter(|it| it.verdict.outcome() == Outcome::Valid).count();
+        let valid =
+            round.examined.iter().filter(|it| it.verdict.outcome() == Outcome::Valid).count();
         let subject = format!("credentials: {} presented, {valid} valid", round.examined.len());
         Record::new(round.now, subject, event).disclosing_each(further)
     }
@@ -277,7 +283,8 @@ fn sound(
     id: ConsentId,
     now: OffsetDateTime,
 ) -> Result<Consent, CredentialError> {
-    let consent = read(row.ok_or_else(|| CredentialError::ConsentNotFound { id: id.to_string() })?)?;
+    let consent =
+        read(row.ok_or_else(|| CredentialError::ConsentNotFound { id: id.to_string() })?)?;
     holds(&consent, now)?;
     Ok(consent)
 }
@@ -353,7 +360,8 @@ async fn spend(
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     let bound = peeks.iter().zip(examined).filter(|(_, it)| it.verdict.is_bound);
-    let used: Vec<Vec<u8>> = bound.filter_map(|(peek, _)| Some(peek.nonce_sha256?.to_vec())).collect();
+    let used: Vec<Vec<u8>> =
+        bound.filter_map(|(peek, _)| Some(peek.nonce_sha256?.to_vec())).collect();
     if !used.is_empty() {
         store::spend_nonces(tx, &used, now).await?;
     }

@@ -135,10 +135,8 @@ fn a_platform_is_told_of_what_it_follows_by_its_own_name_and_of_nothing_else() {
         let hub = world.hub().await;
         trusted(&hub).await;
         let mut academy = hub.connect(ACADEMY).await.credentials();
-        let (mut north, mut south) = (
-            hub.connect(NORTH).await.verification(),
-            hub.connect(SOUTH).await.verification(),
-        );
+        let (mut north, mut south) =
+            (hub.connect(NORTH).await.verification(), hub.connect(SOUTH).await.verification());
         let (one, two, three) = (
             issue_one(&mut academy).await,
             issue_one(&mut academy).await,
@@ -241,7 +239,10 @@ fn what_is_revoked_during_a_stream_is_told_on_it() {
 }
 
 /// The academy's own status lists, on a server of its own.
-async fn elsewhere(world: &World, hub: &TestHub) -> (Elsewhere, String, tokio::task::JoinHandle<()>) {
+async fn elsewhere(
+    world: &World,
+    hub: &TestHub,
+) -> (Elsewhere, String, tokio::task::JoinHandle<()>) {
     let elsewhere = Elsewhere::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/lists/", listener.local_addr().unwrap());
@@ -299,7 +300,10 @@ fn a_list_that_is_kept_elsewhere_must_be_had_and_be_new_enough() {
         elsewhere.put("one", signed(&list(0, 1), "statuslist+jwt", &lists));
         hurry(world).await;
         let event = watching.event().await;
-        assert_eq!((event.handle.as_str(), event.status()), (verdict.handle.as_str(), CredentialStatus::Revoked));
+        assert_eq!(
+            (event.handle.as_str(), event.status()),
+            (verdict.handle.as_str(), CredentialStatus::Revoked)
+        );
         becomes(&mut client, &shown, VerdictOutcome::Revoked).await;
         server.abort();
         drop(server.await);
