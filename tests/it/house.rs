@@ -485,7 +485,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel", "pb", "platform", "credentials::error", "credentials::registry", "tonic"],
         "",
     ),
-    ("credentials::consent", &["kernel", "credentials::domain"], "pure: terms, and what binds them"),
+    (
+        "credentials::consent",
+        &["kernel", "credentials::domain"],
+        "pure: terms, and what binds them",
+    ),
     (
         "credentials::consent::commands",
         &[
@@ -593,11 +597,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         ],
         "pure: what was found out",
     ),
-    (
-        "credentials::store::consent",
-        &["kernel", "platform", "credentials::domain", "sqlx"],
-        "",
-    ),
+    ("credentials::store::consent", &["kernel", "platform", "credentials::domain", "sqlx"], ""),
     ("credentials::store::follow", &["platform", "sqlx"], ""),
     (
         "credentials::store::posting",
@@ -610,11 +610,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel", "pb", "credentials::consent", "credentials::domain", "credentials::wire"],
         "",
     ),
-    (
-        "credentials::wire::parts",
-        &["kernel", "pb", "credentials::domain", "credentials::wire"],
-        "",
-    ),
+    ("credentials::wire::parts", &["kernel", "pb", "credentials::domain", "credentials::wire"], ""),
     (
         "credentials::wire::verdict",
         &[

@@ -31,7 +31,8 @@ use peshub::pb::peshub::postings::v1::{
 };
 use peshub::pb::peshub::workers::v1::{
     DiscloseWorkerRequest, EraseWorkerRequest, LegalBasis, LegalBasisKind, ListDisclosuresRequest,
-    NationalId, NationalIdScheme, Person, ProveDisclosureRequest, RegisterWorkerRequest, UpdateWorkerRequest, WorkerField,
+    NationalId, NationalIdScheme, Person, ProveDisclosureRequest, RegisterWorkerRequest,
+    UpdateWorkerRequest, WorkerField,
 };
 use peshub::platform::permit;
 use peshub::platform::pki::{DevelopmentCa, Identity, participant_uri};

@@ -89,8 +89,10 @@ pub(crate) fn verification(
             request_id,
         }
         .encode_to_vec(),
-        "WatchStatuses" => WatchStatusesRequest { cursor: bytes::Bytes::new(), bookmark_seconds: 1 }
-            .encode_to_vec(),
+        "WatchStatuses" => {
+            WatchStatusesRequest { cursor: bytes::Bytes::new(), bookmark_seconds: 1 }
+                .encode_to_vec()
+        }
         "UnfollowCredentials" => {
             UnfollowCredentialsRequest { handles: vec!["nothing".to_owned()], request_id }
                 .encode_to_vec()

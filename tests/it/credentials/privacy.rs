@@ -47,10 +47,8 @@ fn anothers_consents_nonces_and_credentials_are_as_if_they_were_not_there() {
         let hub = world.hub().await;
         trusted(&hub).await;
         let wallet = Wallet::new();
-        let (mut north, mut south) = (
-            hub.connect(NORTH).await.consents(),
-            hub.connect(SOUTH).await.consents(),
-        );
+        let (mut north, mut south) =
+            (hub.connect(NORTH).await.consents(), hub.connect(SOUTH).await.consents());
         let mut academy = hub.connect(ACADEMY).await.credentials();
         let jwk = wallet.key.public().to_jwk().to_string();
         let bound = CredentialDraft { holder_jwks: vec![jwk], ..draft() };
@@ -85,7 +83,9 @@ fn anothers_consents_nonces_and_credentials_are_as_if_they_were_not_there() {
         for id in [credential.credential_id.as_str(), nobodys.as_str()] {
             let request = GetCredentialRequest { credential_id: id.to_owned() };
             let refusal = Refusal::of(&platform.get_credential(request).await.unwrap_err());
-            assert!(["ACTION_NOT_GRANTED", "CREDENTIAL_NOT_FOUND"].contains(&refusal.reason.as_str()));
+            assert!(
+                ["ACTION_NOT_GRANTED", "CREDENTIAL_NOT_FOUND"].contains(&refusal.reason.as_str())
+            );
         }
         let prove = ProveDisclosureRequest { reference: nobodys.clone(), entry_id: nobodys };
         let refusal = workers(&hub, "bureau-zhejiang").await.prove_disclosure(prove).await;
@@ -124,7 +124,10 @@ fn what_two_platforms_see_of_one_worker_has_nothing_in_common_to_join_it_by() {
                 format!("{:?}", verdict.basis.clone().unwrap().seal),
                 told(&verdict)["sub"].to_string(),
             ]));
-            assert!(place.list_uri.ends_with("/0"), "the list is everybody's, the place nobody else's");
+            assert!(
+                place.list_uri.ends_with("/0"),
+                "the list is everybody's, the place nobody else's"
+            );
         }
         assert!(seen[0].is_disjoint(&seen[1]), "{seen:?}");
         // The same credential shown to both: what the hub adds differs as well.
@@ -238,10 +241,7 @@ fn words_that_stay_in_clear_cannot_name_the_person() {
             assert_eq!(refusal.reason, "FIELDS_INVALID");
             assert!(!refusal.to_string().contains("1949"), "{refusal}");
         }
-        let both = Some(Grounds {
-            consent_id: uuid::Uuid::nil().to_string(),
-            ..by_law().unwrap()
-        });
+        let both = Some(Grounds { consent_id: uuid::Uuid::nil().to_string(), ..by_law().unwrap() });
         for grounds in [both, Some(Grounds::default())] {
             let refusal = verify(&mut client, "x", grounds, VerificationPolicy::default()).await;
             assert_eq!(refusal.unwrap_err().violations[0].field, "grounds");
