@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::cli::{Outcome, output};
+use crate::credentials::registry::rewrap as issuer_keys;
 use crate::dev::{self, Database};
 use crate::kernel::clock::{Clock as _, SystemClock};
 use crate::kernel::fault::Fault;
@@ -206,17 +207,21 @@ async fn rewrap_all(args: RewrapArgs) -> Outcome {
     let job = Job { db: &db, vault, now: SystemClock.now(), step: STEP };
     let outcome = rewrap(job, &mut progress).await;
     let report = outcome.map_err(Fault::from);
+    let issuers = issuer_keys::rewrap(&db, vault, SystemClock.now()).await.map_err(Fault::from);
     let ids = vault.key_ids().await;
     db.close().await;
     database.close().await?;
-    let (report, ids) = (report?, ids?);
+    let (report, issuers, ids) = (report?, issuers?, ids?);
     let done = report.done;
     output::line(&format!(
         "{} keys wrapped anew, {} numbers digested anew, {} digests removed",
         done.rewrapped, done.indexed, done.removed
     ));
+    if issuers.rewrapped > 0 {
+        output::line(&format!("{} issuers' keys wrapped anew", issuers.rewrapped));
+    }
     for id in ids.masters.iter().filter(|id| **id != ids.current_master) {
-        told_of("master", id, needed(&report, id));
+        told_of("master", id, needed(&report, id) || issuers.masters.contains(id));
     }
     for id in ids.indexes.iter().filter(|id| **id != ids.current_index) {
         told_of("index", id, report.indexes.contains(id));

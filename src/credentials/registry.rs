@@ -14,6 +14,7 @@ pub mod kind;
 pub mod publication;
 pub mod publicity;
 pub mod queries;
+pub mod rewrap;
 pub mod trust;
 
 use std::collections::{HashSet, VecDeque};

@@ -285,3 +285,22 @@ pub struct Stamp {
     /// When it was entered.
     pub now: OffsetDateTime,
 }
+
+/// Returns the handles of keys that a provider holds.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn handles(
+    connection: &mut PgConnection,
+    provider: &str,
+) -> Result<Vec<(IssuerKeyId, Vec<u8>)>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT issuer_key_id, handle AS "handle!" FROM issuer_key
+           WHERE provider = $1 AND handle IS NOT NULL ORDER BY issuer_key_id"#,
+        provider,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (IssuerKeyId(row.issuer_key_id), row.handle)).collect())
+}

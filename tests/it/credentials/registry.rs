@@ -17,9 +17,11 @@ use peshub::pb::peshub::credentials::v1::{
 };
 use peshub::platform::db::Db;
 use peshub::platform::keys::Keys;
+use peshub::platform::keys::files::{self, Ring};
 use prost_types::Timestamp;
 use tonic::Status;
 
+use crate::program::{done, peshub};
 use crate::support::credentials::{
     ACADEMY, Issuers, REGISTRAR, WELDING, accredit, add_key, create_issuer, division, occupation,
     trusted,
@@ -578,5 +580,35 @@ fn nobody_can_overwrite_what_stands_in_the_registry() {
         let ended = sqlx::query("UPDATE issuer_key SET retired_at = now(), retired_revision = 9");
         assert_eq!(ended.execute(&mut *connection).await.unwrap().rows_affected(), 1);
         sqlx::query("RESET ROLE").execute(&mut *connection).await.unwrap();
+    });
+}
+
+#[test]
+fn keys_that_the_hub_holds_sign_on_when_the_master_key_has_changed_and_the_old_one_is_gone() {
+    story(async |world| {
+        let data_dir = cluster::directory("issuer-keys-rotated");
+        let hub = world.hub_in(&data_dir).await;
+        let made = trusted(&hub).await;
+        world.stop(&hub).await;
+        let folder = data_dir.join("dev/keys");
+        let before = Ring::read(&folder).unwrap().ids().current_master;
+        let next = files::add(&folder, files::KeyUse::Master).unwrap();
+        files::put_to_use(&folder, files::KeyUse::Master, &next).unwrap();
+        let url = cluster::url(&world.options);
+        let rewrap = || {
+            let mut command = peshub();
+            command.args(["keys", "rewrap", "--database-url", &url, "--keys-dir"]).arg(&folder);
+            done(&mut command)
+        };
+        let said = rewrap();
+        assert!(said.contains("1 issuers' keys wrapped anew"), "{said}");
+        assert!(said.contains(&format!("master {before} is not needed")), "{said}");
+        assert!(!rewrap().contains("issuers' keys"), "once is enough");
+        std::fs::remove_file(folder.join(format!("master-{before}.key"))).unwrap();
+        let (registry, keys) = office(world, &data_dir).await;
+        let book = registry.present();
+        let key = book.issuer(ACADEMY).unwrap().key(&made.key.key_id).unwrap();
+        let signature = keys.sign(key, b"message").await.unwrap();
+        assert!(key.public.as_ref().unwrap().verify(b"message", &signature));
     });
 }

@@ -131,6 +131,12 @@ impl Handle {
     }
 }
 
+/// Returns the master key that a handle needs.
+#[must_use]
+pub fn master_of(handle: &[u8]) -> Option<String> {
+    Some(Handle::read(handle)?.wrapped.master_key_id)
+}
+
 /// Returns a handle whose key is wrapped anew under the vault's current master key; `None` when it is already.
 ///
 /// # Errors

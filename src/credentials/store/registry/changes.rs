@@ -325,3 +325,19 @@ pub async fn retire_type(
     .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// Replaces the handle of a key that the hub holds by another one to the same key: nobody is told of handles.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn replace_handle(
+    tx: &mut WriteTx,
+    key: IssuerKeyId,
+    handle: &[u8],
+) -> Result<(), DbError> {
+    sqlx::query!("UPDATE issuer_key SET handle = $2 WHERE issuer_key_id = $1", key.0, handle)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
