@@ -123,11 +123,7 @@ struct Made {
 
 /// Registers the issuer with a key of its own, publishes the type, accredits the one for the other, and reserves a place in a status
 /// list.
-async fn furnish(
-    hub: &ChildHub,
-    key: &SecretKey,
-    now: OffsetDateTime,
-) -> Result<Made, BenchError> {
+async fn furnish(hub: &ChildHub, key: &SecretKey, now: OffsetDateTime) -> Result<Made, BenchError> {
     let mut registrar = hub.connect(REGISTRAR).await?.issuers();
     let create = pb::CreateIssuerRequest {
         name: ISSUER.to_owned(),
@@ -161,11 +157,8 @@ async fn furnish(
         ..pb::AddIssuerKeyRequest::default()
     };
     issuers.add_issuer_key(add).await.map_err(ClientError::from)?;
-    let reserve = pb::ReserveStatusRequest {
-        issuer: ISSUER.to_owned(),
-        count: 1,
-        request_id: String::new(),
-    };
+    let reserve =
+        pb::ReserveStatusRequest { issuer: ISSUER.to_owned(), count: 1, request_id: String::new() };
     let reserved = own.credentials().reserve_status(reserve).await.map_err(ClientError::from)?;
     let nothing = || BenchError::Wrong("the hub gave less than was asked for".to_owned());
     Ok(Made {

@@ -136,8 +136,12 @@ async fn verify(args: VerifyArgs) -> Outcome {
         let place = Place::new(args.bench_dir.clone(), "bench")?;
         let options =
             StreamOptions { rounds: 3, credentials: args.streamed, now: SystemClock.now() };
-        let run =
-            bench::verify_stream::run((&program, place.path()), options, &mut report, output::error);
+        let run = bench::verify_stream::run(
+            (&program, place.path()),
+            options,
+            &mut report,
+            output::error,
+        );
         run.await?;
     }
     show(&report, args.json)?;
