@@ -12,6 +12,7 @@ mod issuing;
 mod lists;
 mod maker;
 pub(crate) mod matrix;
+pub(crate) mod matrix_issuing;
 pub(crate) mod matrix_verifying;
 mod negative;
 mod privacy;

@@ -41,7 +41,7 @@ use prost_reflect::DescriptorPool;
 use prost_types::FieldMask;
 use tonic::Code;
 
-use crate::credentials::{matrix, matrix_verifying};
+use crate::credentials::{matrix, matrix_issuing, matrix_verifying};
 use crate::raw::call;
 use crate::support::postings::{in_any_state, posting, upsert};
 use crate::support::sync::SyncStream;
@@ -239,6 +239,7 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
         }
         .encode_to_vec(),
         other => matrix::issuers(other, who, &made.registered)
+            .or_else(|| matrix_issuing::credentials(other, who, &made.issued))
             .or_else(|| {
                 let posting = (NORTH, EXTERNAL_ID);
                 matrix_verifying::verification(other, who, &made.verified, posting)
@@ -357,6 +358,8 @@ pub(crate) struct Made {
     pub(crate) worker: String,
     /// What the bureau of the place has entered into the trust registry.
     pub(crate) registered: matrix::Registered,
+    /// What that bureau has issued.
+    pub(crate) issued: matrix_issuing::Issued,
     /// What the north platform has recorded and verified.
     pub(crate) verified: matrix_verifying::Verified,
 }
@@ -374,7 +377,8 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     let worker = workers.register_worker(register).await.unwrap().into_inner().reference;
     let registered = matrix::registered(hub).await;
     let verified = matrix_verifying::verified(hub, &worker).await;
-    Made { cursor, entry_id, worker, registered, verified }
+    let issued = matrix_issuing::issued(hub).await;
+    Made { cursor, entry_id, worker, registered, issued, verified }
 }
 
 /// Gives the owner a second system that may read and erase workers and nothing else; returns its token.
