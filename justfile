@@ -28,6 +28,14 @@ test *ARGS:
 python-client:
     scripts/python-client-test
 
+# The other implementations of SD-JWT, installed for the tests.
+interop:
+    scripts/interop
+
+# Fuzz what reads tokens of strangers; needs a nightly compiler and cargo-fuzz.
+fuzz *ARGS:
+    scripts/fuzz "$@"
+
 # All that CI runs, in its order.
 check:
     .ci/run

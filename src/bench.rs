@@ -11,6 +11,7 @@ pub mod issue;
 pub mod rows;
 pub mod statuses;
 pub mod verify;
+pub mod verify_stream;
 pub mod watch;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use crate::bench::ingest::{self, IngestOptions};
 use crate::bench::issue::IssueOptions;
 use crate::bench::verify::VerifyOptions;
+use crate::bench::verify_stream::StreamOptions;
 use crate::bench::watch::WatchBenchOptions;
 use crate::bench::{self, Report};
 use crate::cli::place::Place;
@@ -84,6 +85,12 @@ pub(super) struct VerifyArgs {
     /// Rounds in which whole verification and signature take turns.
     #[arg(long, default_value_t = 20)]
     rounds: usize,
+    /// Credentials of each of three rounds in which a hub verifies a stream of them; 0 leaves the hub out.
+    #[arg(long, default_value_t = 20_000)]
+    streamed: usize,
+    /// Where the database of the hub lives; a temporary folder when absent. It must not hold anything yet.
+    #[arg(long)]
+    bench_dir: Option<PathBuf>,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -110,20 +117,33 @@ pub(super) struct IssueArgs {
 
 pub(super) async fn run(command: BenchCommand) -> Outcome {
     match command {
-        BenchCommand::Verify(args) => verify(&args),
+        BenchCommand::Verify(args) => verify(args).await,
         BenchCommand::Issue(args) => issue(args).await,
         BenchCommand::Ingest(args) => ingest(args).await,
         BenchCommand::Watch(args) => watch(args).await,
     }
 }
 
-fn verify(args: &VerifyArgs) -> Outcome {
+async fn verify(args: VerifyArgs) -> Outcome {
     let options = VerifyOptions {
         rounds: args.rounds.max(1),
         credentials: args.credentials.max(1),
         now: SystemClock.now(),
     };
-    let report = bench::verify::run(options, output::error)?;
+    let mut report = bench::verify::run(options, output::error)?;
+    if args.streamed > 0 {
+        let program = std::env::current_exe()?;
+        let place = Place::new(args.bench_dir.clone(), "bench")?;
+        let options =
+            StreamOptions { rounds: 3, credentials: args.streamed, now: SystemClock.now() };
+        let run = bench::verify_stream::run(
+            (&program, place.path()),
+            options,
+            &mut report,
+            output::error,
+        );
+        run.await?;
+    }
     show(&report, args.json)?;
     Ok(())
 }

@@ -812,6 +812,21 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "sees a hub only as a client does",
     ),
     (
+        "demo::credentials",
+        &[
+            "kernel::clock",
+            "pb",
+            "client",
+            "credentials::domain",
+            "credentials::sdjwt",
+            "demo",
+            "json",
+            "prost_types",
+            "tonic",
+        ],
+        "plays the worker's wallet as well",
+    ),
+    (
         "bench",
         &[
             "kernel",

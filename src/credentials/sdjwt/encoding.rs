@@ -23,7 +23,10 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
 /// Reads what must be `N` bytes.
 #[must_use]
 pub fn decode_exactly<const N: usize>(text: &str) -> Option<[u8; N]> {
-    decode(text)?.try_into().ok()
+    // Room for what any reader may write before it knows how much it is.
+    let mut room = [0; 96];
+    let count = URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()?;
+    room.get(..count)?.try_into().ok()
 }
 
 /// Reads base64 with padding, as certificates are written (RFC 7515, section 4.1.6).

@@ -13,6 +13,9 @@ use crate::credentials::sdjwt::jws::{self, Header};
 use crate::credentials::sdjwt::process::NEVER_HIDDEN;
 use crate::credentials::sdjwt::{encoding, key::SIGNATURE_BYTES};
 
+/// Most digests that a level is made up to a multiple of.
+pub const MULTIPLE_MAX: usize = 100;
+
 /// What is to be issued.
 #[derive(Clone, Debug)]
 pub struct Draft<'a> {
@@ -22,7 +25,8 @@ pub struct Draft<'a> {
     pub claims: Object,
     /// What its holder may withhold. What a path names and the claims lack is passed over.
     pub hidden: &'a [ClaimPath],
-    /// Digests at each level are made so many, or a multiple, by decoys, so that their number tells less. 0 and 1: no decoys.
+    /// Digests at each level are made so many, or a multiple, by decoys, so that their number tells less. 0 and 1: no
+    /// decoys; more than [`MULTIPLE_MAX`] counts as that.
     pub digests_multiple_of: usize,
 }
 
@@ -85,7 +89,7 @@ pub fn prepare(draft: Draft<'_>) -> Result<Unsigned, IssueDefect> {
     }
     let mut hiding = Hiding {
         hidden: draft.hidden,
-        multiple_of: draft.digests_multiple_of.max(1),
+        multiple_of: draft.digests_multiple_of.clamp(1, MULTIPLE_MAX),
         hash,
         at: Vec::new(),
         disclosures: Vec::new(),

@@ -184,7 +184,9 @@ fn a_certificate_names_its_issuer() {
     check(vec![dns("bureau.example")], "https://bureau.example@evil.example/", false);
     check(vec![dns("bureau.example")], "https://bureau.example.evil.example/", false);
     check(vec![dns("bureau.example")], "https://sub.bureau.example/", false);
+    check(vec![dns("bureau.example")], "https://bureau.example:443@evil.example/", false);
     check(vec![dns("*.example")], ISS, false);
+    check(vec![dns("*.bureau.example")], "https://skills.bureau.example/", false);
     check(vec![dns("bureau.example")], "urn:bureau.example", false);
     check(Vec::new(), ISS, false);
 }

@@ -6,7 +6,7 @@ use peshub::credentials::sdjwt::Profile;
 use peshub::credentials::sdjwt::binding::nonce_of;
 use peshub::credentials::sdjwt::chain;
 use peshub::credentials::sdjwt::encoding;
-use peshub::credentials::sdjwt::json::{self, Object};
+use peshub::credentials::sdjwt::json;
 use peshub::credentials::sdjwt::jws::Jws;
 use peshub::credentials::sdjwt::key::PublicKey;
 use peshub::credentials::sdjwt::present::{Choice, present};
@@ -113,7 +113,7 @@ fn value(rng: &mut StdRng, depth: usize) -> Value {
         0 => Value::Null,
         1 => json!(rng.random::<bool>()),
         2 => json!(rng.random::<i64>()),
-        3 => json!(rng.random::<f64>() * 1e300),
+        3 => json!(f64::from_bits(rng.random())),
         4 | 5 => json!(PIECES[rng.random_range(0..PIECES.len())]),
         6 | 7 => (0..rng.random_range(0..5)).map(|_| value(rng, depth - 1)).collect(),
         _ => {
@@ -139,22 +139,18 @@ fn has_digests(value: &Value) -> bool {
 fn read_all(token: &Token, text: &str) -> bool {
     for profile in [Profile::SdJwtVc, Profile::Plain(None)] {
         if let Ok(presented) = Presented::read_as(text, profile) {
-            let _ =
-                (presented.times().ok(), presented.issuer(), presented.vct(), presented.digest());
-            let _ = (
-                presented.payload(),
-                presented.refuse_binding().ok(),
-                presented.binding().map(nonce_of),
-            );
+            drop((presented.times(), presented.issuer(), presented.vct(), presented.digest()));
+            let binding = presented.binding().map(nonce_of);
+            drop((presented.payload(), presented.refuse_binding(), binding));
             if let Ok(disclosed) = presented.disclose() {
                 assert!(!has_digests(&Value::Object(disclosed.claims)), "{text}");
             }
         }
     }
     let path = ClaimPath::new(vec![Segment::Name("skills".to_owned()), Segment::Every]).unwrap();
-    let _ = present(text, Choice::Paths(&[path]), None).ok();
-    let _ = Jws::read(text, None, 1 << 20).and_then(|it| it.claims()).ok();
-    let _ = json::object(text.as_bytes()).ok();
+    drop(present(text, Choice::Paths(&[path]), None));
+    drop(Jws::read(text, None, 1 << 20).and_then(|it| it.claims()));
+    drop(json::object(text.as_bytes()));
     token.verify(text).is_ok()
 }
 
@@ -180,7 +176,7 @@ fn a_changed_text_is_refused_and_nothing_panics() {
 #[test]
 fn a_payload_of_any_shape_is_taken_or_refused_and_nothing_panics() {
     let mut rng = StdRng::seed_from_u64(11);
-    let mut taken = 0;
+    let mut sound = 0;
     for _ in 0..rounds() / 4 {
         // Signed by the issuer: what is read behind the signature.
         let mut token = Token::sound();
@@ -201,9 +197,9 @@ fn a_payload_of_any_shape_is_taken_or_refused_and_nothing_panics() {
                 token.add("", &items);
             }
         }
-        taken += u32::from(read_all(&token, &token.text()));
+        sound += u32::from(read_all(&token, &token.text()));
     }
-    assert!(taken > 0, "nothing was taken: the maker makes nothing sound");
+    assert!(sound > 0, "nothing was taken: the maker makes nothing sound");
 }
 
 #[test]
@@ -221,16 +217,16 @@ fn keys_chains_and_signatures_of_any_bytes_are_refused_and_nothing_panics() {
         bytes.truncate(rng.random_range(0..=bytes.len()));
         let chain = [bytes.clone(), authority.cert.der().to_vec()];
         assert!(chain::leaf_key(&chain, std::slice::from_ref(&anchor), None, now).is_err());
-        let _ = chain::anchor(&bytes).ok();
-        let _ = (PublicKey::of_spki(&bytes).ok(), PublicKey::from_jwk(&value(&mut rng, 3)).ok());
+        drop(chain::anchor(&bytes));
+        drop((PublicKey::of_spki(&bytes), PublicKey::from_jwk(&value(&mut rng, 3))));
         let length = bytes.len().min(70);
         for key in [&KEYS.issuer, &KEYS.issuer_ed] {
             assert!(!key.public().verify(b"message", &bytes[..length]));
         }
         for algorithm in Algorithm::ALL {
-            let _ = PublicKey::of_point(algorithm, &bytes[..length]).ok();
+            drop(PublicKey::of_point(algorithm, &bytes[..length]));
         }
-        let _ = encoding::decode(&String::from_utf8_lossy(&bytes));
-        let _: Option<Object> = json::object(&bytes).ok();
+        drop(encoding::decode(&String::from_utf8_lossy(&bytes)));
+        drop(json::object(&bytes));
     }
 }

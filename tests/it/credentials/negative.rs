@@ -1,8 +1,9 @@
 //! Tokens with one thing wrong each, and sound neighbours of them: what must be refused is, by the check that is there for it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use peshub::credentials::sdjwt::defect::{self, Check};
+use peshub::credentials::sdjwt::defect::{self, Check, Kind};
 use serde_json::{Value, json};
 
 use crate::credentials::maker::Token;
@@ -113,6 +114,25 @@ fn rows_have_names_of_their_own() {
     let rows = table();
     let names: BTreeSet<_> = rows.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names.len(), rows.len());
+}
+
+#[test]
+fn the_guide_lists_every_check_in_its_order() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/credential-format.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let mut rest = guide.as_str();
+    for check in defect::ALL {
+        let outcome = match check.kind {
+            Kind::Malformed => "MALFORMED",
+            Kind::Untrusted => "UNTRUSTED_ISSUER",
+            Kind::BadSignature => "BAD_SIGNATURE",
+            Kind::BadBinding => "BAD_BINDING",
+        };
+        let (_, after) = rest.split_once(&format!("| `{}` | ", check.id)).expect(check.id);
+        let (line, after) = after.split_once('\n').unwrap();
+        assert!(line.ends_with(&format!("| {outcome} | {} |", check.clause)), "{line}");
+        rest = after;
+    }
 }
 
 /// What a row has in place of a value of the right form.

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::credentials::{
     ACADEMY, Issuers, REGISTRAR, WELDING, add_key, create_issuer, trusted, welding_type,
 };
-use crate::support::{TestHub, story, until, within};
+use crate::support::{TestHub, World, story, until, within};
 
 /// Asks a hub's public listener for something.
 async fn ask(hub: &TestHub, path: &str) -> (StatusCode, HeaderMap, String) {
@@ -327,6 +327,14 @@ async fn until_keys(hub: &TestHub, expected: &[&str]) {
     .await;
 }
 
+/// Lets the keys that are there be two hours old.
+async fn settle(world: &World) {
+    sqlx::query("UPDATE issuer_key SET added_at = added_at - interval '2 hours'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+}
+
 fn fresh() -> SecretKey {
     SecretKey::generate(Algorithm::Es256).unwrap()
 }
@@ -345,6 +353,12 @@ fn keys_of_an_issuer_elsewhere_enter_when_they_are_first_seen_and_are_retired_wh
         assert_eq!(found.holding, i32::from(KeyHolding::Discovered));
         assert_eq!(found.public_jwk, one.public().to_jwk().to_string());
         assert!(found.valid_from.unwrap().seconds >= before, "from when it was first seen");
+        // What was found a moment ago is not gone when a cache lacks it.
+        elsewhere.tells_keys(&[("two", &two)]);
+        let next = world.hub().await;
+        until_keys(&next, &["one", "two"]).await;
+        world.stop(&next).await;
+        settle(world).await;
         // The next look-up: what has come enters, what is gone is retired. Another hub looks at its own pace, and at once.
         elsewhere.tells_keys(&[("two", &two)]);
         let other = world.hub().await;
@@ -354,6 +368,7 @@ fn keys_of_an_issuer_elsewhere_enter_when_they_are_first_seen_and_are_retired_wh
         assert!(gone.compromised_at.is_none(), "what it signed before stays good");
         // What is retired does not come back, and an id is never another key.
         elsewhere.tells_keys(&[("one", &one), ("two", &fresh()), ("three", &fresh())]);
+        settle(world).await;
         let third = world.hub().await;
         until_keys(&third, &["three"]).await;
     });

@@ -36,7 +36,7 @@ impl Seed<'_> {
     fn place(self, part: &str) -> Text {
         let start = part.as_ptr().addr().checked_sub(self.text.as_ptr().addr());
         let place = start.and_then(|start| Some((start, start.checked_add(part.len())?)));
-        match place.filter(|(start, end)| self.text.get(*start..*end) == Some(part)) {
+        match place.filter(|(start, end)| self.text.get(*start..*end).is_some()) {
             Some((start, end)) => Text::Within { start, end },
             None => Text::Own(part.into()),
         }
