@@ -126,11 +126,12 @@ fn a_request_that_comes_again_is_answered_as_before_and_another_under_its_id_is_
                     }
                     Err(status) => panic!("{}: {}", action.name(), Refusal::of(&status)),
                 };
-                let changes: i64 =
-                    sqlx::query_scalar("SELECT count(*) FROM audit WHERE refusal = '' AND participant <> '(hub)'")
-                        .fetch_one(&world.pool)
-                        .await
-                        .unwrap();
+                let changes: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM audit WHERE refusal = '' AND participant <> '(hub)'",
+                )
+                .fetch_one(&world.pool)
+                .await
+                .unwrap();
                 let again = call(connection, action.name(), vec![message.clone()]).await;
                 let again = again.unwrap_or_else(|status| {
                     panic!("{} again: {}", action.name(), Refusal::of(&status))
@@ -141,11 +142,12 @@ fn a_request_that_comes_again_is_answered_as_before_and_another_under_its_id_is_
                     "{}",
                     action.name()
                 );
-                let after: i64 =
-                    sqlx::query_scalar("SELECT count(*) FROM audit WHERE refusal = '' AND participant <> '(hub)'")
-                        .fetch_one(&world.pool)
-                        .await
-                        .unwrap();
+                let after: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM audit WHERE refusal = '' AND participant <> '(hub)'",
+                )
+                .fetch_one(&world.pool)
+                .await
+                .unwrap();
                 assert_eq!(after, changes, "{} did something again", action.name());
                 let mut other = DynamicMessage::decode(method.input(), message.as_slice()).unwrap();
                 let is_other =
