@@ -46,7 +46,7 @@ pub async fn book(
     let newest = revision(connection).await?;
     let revision = at.unwrap_or(newest).min(newest);
     let mut keys = keys(connection, revision, known).await?;
-    let mut accreditations = accreditations(connection, revision).await?;
+    let mut accreditations = accreditations(connection, revision, known).await?;
     let mut signers = status_signers(connection, revision).await?;
     let types = types(connection, revision, known).await?;
     let mut issuers = issuers(connection, revision).await?;
@@ -157,6 +157,7 @@ async fn keys(
 async fn accreditations(
     connection: &mut PgConnection,
     revision: i64,
+    known: &Book,
 ) -> Result<OfIssuers<Arc<Accreditation>>, CredentialError> {
     let rows = sqlx::query!(
         r#"SELECT a.accreditation_id, a.issuer_id, a.type_name, a.content, a.valid_from, a.valid_until, a.granted_by,
@@ -168,8 +169,15 @@ async fn accreditations(
     .fetch_all(connection)
     .await
     .map_err(DbError::from)?;
+    let known = known.issuers().iter().flat_map(|issuer| &issuer.accreditations);
+    let known: HashMap<_, _> = known.map(|it| (it.id.0, it)).collect();
     let mut found = OfIssuers::new();
     for row in rows {
+        let before = known.get(&row.accreditation_id);
+        if let Some(same) = before.filter(|it| it.withdrawn_at == row.withdrawn_at) {
+            found.entry(same.issuer).or_default().push(Arc::clone(same));
+            continue;
+        }
         let unreadable = CredentialError::Corrupt { what: "accreditation" };
         let content = pb::Accreditation::decode(row.content.as_slice()).map_err(|_| unreadable)?;
         let accreditation = Accreditation {

@@ -197,6 +197,12 @@ impl Ledger {
         self.failed(defect.check, defect.detail.clone().into());
     }
 
+    /// Returns whether a check was made and does not hold.
+    #[must_use]
+    pub fn has_failed(&self, rule: &Rule) -> bool {
+        self.failures.iter().any(|(at, _)| ORDER.get(*at).is_some_and(|it| it.id == rule.id))
+    }
+
     /// Returns what the first failure makes of the presentation; VALID without one.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
