@@ -25,7 +25,6 @@ use crate::credentials::registry::commands::Office;
 use crate::credentials::registry::discovery::Discovery;
 use crate::credentials::registry::keys::IssuerKeys;
 use crate::credentials::status::Statuses;
-use crate::credentials::status::watch::StatusWatches;
 use crate::credentials::status::web as lists;
 use crate::credentials::web::{self as credentials, Told};
 use crate::kernel::clock::SharedClock;
@@ -181,8 +180,6 @@ pub struct Hub {
     pub public_address: Option<SocketAddr>,
     /// What it knows of the status of credentials.
     pub statuses: Statuses,
-    /// Watches of statuses.
-    pub watches: StatusWatches,
     tasks: Tasks,
     internal: Option<Internal>,
     db: Db,
@@ -224,52 +221,10 @@ impl Hub {
             tail,
             tasks: tasks.clone(),
         };
-        let postings = postings(&parts, hub, &key, &feed);
-        let audit = audit(&parts, hub, &key, &tasks);
-        let participants = ParticipantGrpc {
-            db: parts.db.clone(),
-            clock: Arc::clone(&parts.clock),
-            tasks: tasks.clone(),
-            environment: parts.environment,
-        };
-        let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
-        let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
-        let office = office(&parts, &tasks).await?;
-        let issuers = IssuerGrpc {
-            office: office.clone(),
-            db: parts.db.clone(),
-            clock: Arc::clone(&parts.clock),
-            pages: page::PageTokens::new(&[b"registry pages", key.as_slice()].concat()),
-            tasks: tasks.clone(),
-        };
-        let issuing = issuing::start(&parts, &office, &feed, &key).await?;
-        let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
-        let verifying = verifying::services(&parts, (hub, &key), &office.registry, serving, &tasks);
+        let services = services(&parts, hub, &key, &feed).await?;
         let identities = identities(&parts, &tasks);
-        let (reporter, health_service) = tonic_health::server::health_reporter();
-        reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
-        reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
-        reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
-        reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
-        reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
-        reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
-        reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
-        reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
-        let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
-            .add_service(ParticipantServiceServer::new(participants))
-            .add_service(WorkerServiceServer::new(workers))
-            .add_service(AuditServiceServer::new(audit))
-            .add_service(IssuerServiceServer::new(issuers))
-            .add_service(CredentialServiceServer::new(issuing.service))
-            .add_service(ConsentServiceServer::new(verifying.consents))
-            .add_service(
-                VerificationServiceServer::new(verifying.verification)
-                    .max_decoding_message_size(MESSAGE_BYTES_MAX),
-            )
-            .add_service(
-                PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
-            );
-        let routes = if parts.reflection { reflected(routes)? } else { routes };
+        let routes =
+            if parts.reflection { reflected(services.routes)? } else { services.routes };
         let service = ServiceBuilder::new()
             .layer(OutcomeLayer::new(Arc::clone(&parts.clock), Some(noting(refusals))))
             .layer(GateLayer::new(parts.limits.calls_max))
@@ -280,13 +235,8 @@ impl Hub {
         let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
         let connections = listener::accept(parts.listener, acceptor, handshakes, &tasks);
         let served = serve::serve(connections, service, &parts.limits, &tasks);
-        let told =
-            Told { registry: office.registry, addresses: office.addresses, db: parts.db.clone() };
         let public_address = match parts.public {
-            Some(public) => {
-                let routes = credentials::router(told).merge(lists::router(issuing.served));
-                Some(web::serve(public.listener, routes, &tasks)?)
-            }
+            Some(public) => Some(web::serve(public.listener, services.public, &tasks)?),
             None => None,
         };
         if let Some(internal) = &parts.internal {
@@ -295,8 +245,7 @@ impl Hub {
         Ok(Self {
             address,
             public_address,
-            statuses: issuing.statuses,
-            watches: issuing.watches,
+            statuses: services.statuses,
             tasks,
             internal: parts.internal,
             db: parts.db,
@@ -331,6 +280,74 @@ impl Hub {
             internal.stop().await;
         }
     }
+}
+
+/// What the hub serves.
+struct Services {
+    /// Over gRPC.
+    routes: Routes,
+    /// Publicly, over HTTP.
+    public: axum::Router,
+    /// What it knows of the status of credentials.
+    statuses: Statuses,
+}
+
+/// Puts the services of all exchanges together, and starts what works for them in the background.
+async fn services(
+    parts: &HubParts,
+    hub: Uuid,
+    secret: &[u8],
+    feed: &Feed,
+) -> Result<Services, StartError> {
+    let tasks = &feed.tasks;
+    let postings = postings(parts, hub, secret, feed);
+    let audit = audit(parts, hub, secret, tasks);
+    let participants = ParticipantGrpc {
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        tasks: tasks.clone(),
+        environment: parts.environment,
+    };
+    let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
+    let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), secret, tasks.clone());
+    let office = office(parts, tasks).await?;
+    let issuers = IssuerGrpc {
+        office: office.clone(),
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        pages: page::PageTokens::new(&[b"registry pages", secret].concat()),
+        tasks: tasks.clone(),
+    };
+    let issuing = issuing::start(parts, &office, feed, secret).await?;
+    let serving = (issuing.statuses.clone(), issuing.watches, &*issuing.secret);
+    let verifying = verifying::services(parts, (hub, secret), &office.registry, serving, tasks);
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
+    reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+    reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
+    reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
+    reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
+    reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
+    reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
+    reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
+    let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
+        .add_service(ParticipantServiceServer::new(participants))
+        .add_service(WorkerServiceServer::new(workers))
+        .add_service(AuditServiceServer::new(audit))
+        .add_service(IssuerServiceServer::new(issuers))
+        .add_service(CredentialServiceServer::new(issuing.service))
+        .add_service(ConsentServiceServer::new(verifying.consents))
+        .add_service(
+            VerificationServiceServer::new(verifying.verification)
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
+        );
+    let told =
+        Told { registry: office.registry, addresses: office.addresses, db: parts.db.clone() };
+    let public = credentials::router(told).merge(lists::router(issuing.served));
+    Ok(Services { routes, public, statuses: issuing.statuses })
 }
 
 /// Returns what the trust registry is read and changed with, and keeps it up to date in the background.

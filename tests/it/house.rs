@@ -794,6 +794,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "workers",
             "credentials",
             "audit",
+            "axum",
             "tonic",
         ],
         "puts the exchanges together",
