@@ -838,6 +838,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "dev",
             "client",
             "samples",
+            "prost_types",
             "sqlx",
             "tonic",
             "tonic_prost",

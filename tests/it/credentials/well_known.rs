@@ -12,7 +12,7 @@ use peshub::credentials::sdjwt::key::{PublicKey, SecretKey};
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::pb::peshub::credentials::v1::{
     AddIssuerKeyRequest, CreateIssuerRequest, EndIssuerKeyRequest, GetIssuerRequest, IssuerKey,
-    KeyEnd, KeyHolding,
+    KeyEnd, KeyHolding, VerdictOutcome,
 };
 use prost_types::Timestamp;
 use reqwest::header::{HeaderMap, IF_NONE_MATCH};
@@ -21,8 +21,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::credentials::{
-    ACADEMY, Issuers, REGISTRAR, WELDING, add_key, create_issuer, trusted, welding_type,
+    ACADEMY, Issuers, REGISTRAR, WELDING, accredit, add_key, create_issuer, publish, trusted,
+    welding_claims, welding_type,
 };
+use crate::support::wallet::{look, said, sign};
 use crate::support::{TestHub, World, story, until, within};
 
 /// Asks a hub's public listener for something.
@@ -459,5 +461,34 @@ fn an_issuer_that_the_hub_knows_nothing_of_is_asked_nothing() {
         world.stop(&hub).await;
         world.stop(&world.hub().await).await;
         assert_eq!(elsewhere.times_asked(), 0);
+    });
+}
+
+#[test]
+fn a_credential_with_a_key_that_is_new_at_its_issuer_is_believed_soon_after_it_was_met() {
+    story(async |world| {
+        let elsewhere = Elsewhere::start().await;
+        let (before, after) = (fresh(), fresh());
+        elsewhere.tells_keys(&[("before", &before)]);
+        let hub = world.hub().await;
+        discovering(&hub, &elsewhere).await;
+        until_keys(&hub, &["before"]).await;
+        let mut registrar = hub.connect(REGISTRAR).await.issuers();
+        let it = publish(&mut registrar, welding_type()).await;
+        accredit(&mut registrar, "elsewhere", WELDING).await;
+        let Value::Object(mut claims) = welding_claims() else { panic!("no object") };
+        claims.insert("iss".to_owned(), json!(elsewhere.identifier()));
+        claims.insert("vct".to_owned(), json!(it.vct));
+        claims.insert("iat".to_owned(), json!(SystemClock.now().unix_timestamp()));
+        let mut verifier = hub.connect("bureau-hangzhou").await.verification();
+        let known = sign(&before, Some("before"), claims.clone());
+        assert_eq!(said(&look(&mut verifier, &known).await), (VerdictOutcome::Valid, ""));
+        // The issuer changes its key. The hub would look again within five minutes, were it not for this.
+        elsewhere.tells_keys(&[("before", &before), ("after", &after)]);
+        let new = sign(&after, Some("after"), claims);
+        let unknown = (VerdictOutcome::UntrustedIssuer, "key.known");
+        assert_eq!(said(&look(&mut verifier, &new).await), unknown);
+        until_keys(&hub, &["after", "before"]).await;
+        assert_eq!(said(&look(&mut verifier, &new).await), (VerdictOutcome::Valid, ""));
     });
 }
