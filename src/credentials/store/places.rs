@@ -51,6 +51,10 @@ pub async fn shard(
     (shard, uri): (i64, &str),
     now: OffsetDateTime,
 ) -> Result<StatusListId, DbError> {
+    // Looked for first: to insert it again would wait for whoever signs it at the moment.
+    if let Some(id) = find_shard(connection, issuer, shard).await? {
+        return Ok(id);
+    }
     sqlx::query!(
         "INSERT INTO status_list (uri, issuer_id, shard, bits, created_at) VALUES ($1, $2, $3, 2, $4)
          ON CONFLICT ON CONSTRAINT status_list_shard_unique DO NOTHING",
@@ -61,12 +65,21 @@ pub async fn shard(
     )
     .execute(&mut *connection)
     .await?;
+    let found = find_shard(connection, issuer, shard).await?;
+    Ok(found.ok_or(sqlx::Error::RowNotFound)?)
+}
+
+async fn find_shard(
+    connection: &mut PgConnection,
+    issuer: IssuerId,
+    shard: i64,
+) -> Result<Option<StatusListId>, DbError> {
     let id = sqlx::query_scalar!(
         r#"SELECT list_id AS "id: StatusListId" FROM status_list WHERE issuer_id = $1 AND shard = $2"#,
         issuer.0,
         shard,
     )
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await?;
     Ok(id)
 }
