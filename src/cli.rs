@@ -104,9 +104,9 @@ pub fn run() -> ExitCode {
             Err(error) => return fail(&error),
         };
         let outcome = match cli.command {
-            Command::Serve(args) => serve::run(args).await,
-            Command::Dev(args) => dev::run(args).await,
-            Command::Demo(args) => demo::run(args).await,
+            Command::Serve(args) => Box::pin(serve::run(args)).await,
+            Command::Dev(args) => Box::pin(dev::run(args)).await,
+            Command::Demo(args) => Box::pin(demo::run(args)).await,
             Command::Migrate(command) => migrate::run(command).await,
             Command::Feed(command) => feed::run(command).await,
             Command::Bench(command) => bench::run(command).await,
