@@ -4,7 +4,7 @@ use peshub::pb::peshub::credentials::v1::verify_presentations_request::Message a
 use peshub::pb::peshub::credentials::v1::{
     BatchVerifyPresentationsRequest, CheckRequirementsRequest, EvidenceKind, GetConsentRequest,
     ListConsentsRequest, OpenVerification, RecordConsentRequest, ReplayVerdictRequest,
-    RequestPresentationRequest, UnfollowCredentialsRequest, VerdictBasis,
+    RequestPresentationRequest, UnfollowCredentialsRequest, VerdictBasis, VerificationPolicy,
     VerifyPresentationRequest, VerifyPresentationsRequest, WatchStatusesRequest,
     WithdrawConsentRequest,
 };
@@ -77,7 +77,7 @@ pub(crate) fn verification(
         }
         "ReplayVerdict" => {
             let basis = Some(made.basis.clone());
-            let policy = Some(Default::default());
+            let policy = Some(VerificationPolicy::default());
             ReplayVerdictRequest { presentation, policy, basis, grounds }.encode_to_vec()
         }
         "CheckRequirements" => CheckRequirementsRequest {

@@ -1,6 +1,7 @@
 //! Verdicts that are given again, requests that come again, and what the worker is shown of all of it.
 
 use peshub::client::error::Refusal;
+use peshub::pb::peshub::credentials::v1::VerdictOutcome as Is;
 use peshub::pb::peshub::credentials::v1::{
     AccreditIssuerRequest, BatchVerifyPresentationsRequest, EndIssuerKeyRequest, EvidenceKind,
     Grounds, KeyEnd, ReplayVerdictRequest, Verdict, VerdictOutcome, VerificationPolicy,
@@ -78,7 +79,6 @@ fn a_verdict_is_given_again_after_keys_and_rights_have_ended() {
             given.push((presentation, grounds, verdict));
         }
         let outcomes: Vec<_> = given.iter().map(|it| it.2.outcome()).collect();
-        use VerdictOutcome as Is;
         let expected = [Is::Valid, Is::UntrustedIssuer, Is::Expired, Is::Valid, Is::BadBinding];
         assert_eq!(outcomes, expected, "the last one's nonce was used");
         // Everything ends that they rested on.

@@ -1,6 +1,7 @@
 //! Postings meet credentials.
 
 use peshub::client::error::Refusal;
+use peshub::pb::peshub::credentials::v1::RequirementOutcome as Is;
 use peshub::pb::peshub::credentials::v1::{
     CheckRequirementsRequest, CheckRequirementsResponse, RequirementOutcome,
 };
@@ -61,7 +62,6 @@ fn what_a_posting_requires_is_met_missing_or_not_valid() {
         let over = json!((now() - Duration::days(1)).unix_timestamp());
         let over = Wallet::show(&school.issue_with(&wallet, &[("exp", over)]), &["level"]);
         let good = Wallet::show(&school.issue(&wallet), &["level"]);
-        use RequirementOutcome as Is;
         let nothing = check(&hub, NORTH, Vec::new()).await.unwrap();
         let missing = |known| (Is::Missing, -1, known);
         assert_eq!(met(&nothing), [missing(true), missing(true), missing(false)]);

@@ -2,6 +2,7 @@
 
 use peshub::credentials::domain::Algorithm;
 use peshub::credentials::sdjwt::key::SecretKey;
+use peshub::pb::peshub::credentials::v1::VerdictOutcome as Is;
 use peshub::pb::peshub::credentials::v1::{
     CheckOutcome, EndIssuerKeyRequest, KeyEnd, VerdictOutcome, VerificationPolicy,
 };
@@ -70,7 +71,6 @@ fn each_defect_has_its_outcome_and_its_check() {
             digests.insert("_sd_alg".to_owned(), json!("sha-256"));
             crate::support::wallet::sign_as_is(&school.key, &school.kid, &digests)
         };
-        use VerdictOutcome as Is;
         let cases: Vec<(&str, String, Is, &str)> = vec![
             ("nothing", String::new(), Is::Malformed, "format.parts"),
             ("1 MB", huge, Is::Malformed, "format.size"),

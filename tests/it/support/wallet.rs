@@ -181,6 +181,7 @@ impl Wallet {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a request may lack its grounds")]
 pub(crate) fn by_law() -> Option<Grounds> {
     Some(Grounds {
         purpose: "placing in a vacancy".to_owned(),
@@ -189,6 +190,7 @@ pub(crate) fn by_law() -> Option<Grounds> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a request may lack its grounds")]
 pub(crate) fn by_consent(consent: &Consent) -> Option<Grounds> {
     Some(Grounds { consent_id: consent.consent_id.clone(), ..Grounds::default() })
 }
