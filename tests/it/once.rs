@@ -62,15 +62,9 @@ fn asks_for_something_else(message: &mut DynamicMessage) -> bool {
                 }
             }
             (_, Value::List(mut items)) if !items.is_empty() => {
-                let changed = match &mut items[0] {
-                    Value::Message(inner) => asks_for_something_else(inner),
-                    Value::String(text) => {
-                        text.push('x');
-                        true
-                    }
-                    _ => false,
-                };
-                if changed {
+                if let Value::Message(inner) = &mut items[0]
+                    && asks_for_something_else(inner)
+                {
                     message.set_field(&field, Value::List(items));
                     return true;
                 }
@@ -86,6 +80,18 @@ fn names_another_worker(message: &mut DynamicMessage) -> bool {
     let other = Value::String(uuid::Uuid::nil().to_string());
     message.descriptor().get_field_by_name("reference").is_some_and(|field| {
         message.set_field(&field, other);
+        true
+    })
+}
+
+/// Changes the first of several texts that a request lists.
+fn lists_something_else(message: &mut DynamicMessage) -> bool {
+    message.descriptor().fields().any(|field| {
+        let value = message.get_field(&field).into_owned();
+        let Value::List(mut items) = value else { return false };
+        let Some(Value::String(text)) = items.first_mut() else { return false };
+        text.push('x');
+        message.set_field(&field, Value::List(items));
         true
     })
 }
@@ -150,8 +156,9 @@ fn a_request_that_comes_again_is_answered_as_before_and_another_under_its_id_is_
                 .unwrap();
                 assert_eq!(after, changes, "{} did something again", action.name());
                 let mut other = DynamicMessage::decode(method.input(), message.as_slice()).unwrap();
-                let is_other =
-                    asks_for_something_else(&mut other) || names_another_worker(&mut other);
+                let is_other = asks_for_something_else(&mut other)
+                    || names_another_worker(&mut other)
+                    || lists_something_else(&mut other);
                 assert!(is_other, "{}: {other}", action.name());
                 let other = prost::Message::encode_to_vec(&other);
                 let status = call(connection, action.name(), vec![other]).await.unwrap_err();

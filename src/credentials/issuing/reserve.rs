@@ -6,7 +6,8 @@ use crate::credentials::error::CredentialError;
 use crate::credentials::issuing::places::Given;
 use crate::credentials::issuing::{Issuing, own_issuer};
 use crate::credentials::registry::book::Book;
-use crate::credentials::registry::entry::{Issuer, IssuerKey, KeyUse};
+use crate::credentials::registry::entry::Issuer;
+use crate::credentials::status::signer::list_key;
 use crate::credentials::store::places as store;
 use crate::kernel::fault::Fault;
 use crate::pb::peshub::credentials::v1 as pb;
@@ -73,18 +74,4 @@ fn reserving<'a>(
         Some(_) => Ok(issuer),
         None => Err(CredentialError::NoStatusKey { issuer: issuer.name.clone() }),
     }
-}
-
-/// Returns by whom and with which key that the hub holds a list of an issuer is signed, which the hub keeps: who is registered for its
-/// address.
-#[must_use]
-pub fn list_key<'a>(
-    book: &'a Book,
-    issuer: &Issuer,
-    uri: &str,
-    now: OffsetDateTime,
-) -> Option<(&'a Issuer, &'a IssuerKey)> {
-    let signer = book.issuer_by_id(issuer.status_signer(uri)?.signer)?;
-    let key = signer.signing_key(KeyUse::StatusLists, now)?;
-    Some((signer, key))
 }

@@ -251,6 +251,17 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_has_every_check_with_its_clause() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guides/credentials.md");
+        let guide = std::fs::read_to_string(path).unwrap();
+        for rule in OWN {
+            let line = guide.lines().find(|it| it.starts_with(&format!("| `{}` |", rule.id)));
+            let line = line.unwrap_or_else(|| panic!("{} is not in the guide", rule.id));
+            assert!(line.ends_with(&format!("| {} |", rule.clause)), "{line}");
+        }
+    }
+
+    #[test]
     fn the_first_failure_decides() {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.outcome(), Outcome::Valid);

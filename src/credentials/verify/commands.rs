@@ -325,7 +325,9 @@ pub fn holds(consent: &Consent, now: OffsetDateTime) -> Result<(), CredentialErr
 fn with_own_nonce(mut peeks: Vec<Peek>, asked: &Asked, by_consent: bool) -> Vec<Peek> {
     if by_consent && !asked.policy.nonce.is_empty() {
         let own = nonce_sha256(&asked.policy.nonce);
-        peeks.iter_mut().for_each(|it| it.nonce_sha256 = Some(own));
+        for it in &mut peeks {
+            it.nonce_sha256 = Some(own);
+        }
     }
     peeks
 }
