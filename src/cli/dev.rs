@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::{Outcome, client, output};
-use crate::dev::{self, BUREAUS, Database, DevHub, DevOptions, PLATFORMS};
+use crate::dev::{self, BUREAUS, Database, DevHub, DevOptions, ISSUERS, PLATFORMS};
 use crate::platform::config::{HubOptions, Surroundings};
 
 /// Arguments of `peshub dev`.
@@ -66,12 +66,14 @@ fn welcome(dev: &DevHub, options: &DevOptions, database: &Database) {
     let bureaus: Vec<_> =
         BUREAUS.iter().map(|(name, _, division)| format!("{name} ({division})")).collect();
     let platforms: Vec<_> = PLATFORMS.iter().map(|(name, _)| *name).collect();
+    let issuers: Vec<_> = ISSUERS.iter().map(|(name, _)| *name).collect();
+    let public = dev.hub.public_address.map_or_else(String::new, |it| it.to_string());
     let internal = dev.hub.internal_address().map_or_else(String::new, |it| it.to_string());
     let program = output::program();
     output::line(&format!(
         "A development hub is running. Data: {place}\n\
          gRPC (mTLS): {address} · probes: http://{internal}/readyz\n\
-         Bureaus: {}\nPlatforms: {}\n\
+         Bureaus: {}\nPlatforms: {}\nIssuers: {} · public: http://{public}\n\
          Certificates: {data_dir}/dev\n\n\
          In another terminal:\n\
          \x20 {program} watch --as bureau-zhejiang --hub https://{address} --data-dir {data_dir}\n\
@@ -81,6 +83,7 @@ fn welcome(dev: &DevHub, options: &DevOptions, database: &Database) {
          Ctrl-C ends it; the data stays.",
         bureaus.join(", "),
         platforms.join(", "),
+        issuers.join(", "),
         dev.credentials.authority().display(),
         certificate.display(),
         key.display(),
