@@ -7,8 +7,11 @@ pub mod bare;
 pub mod child;
 pub mod direct;
 pub mod ingest;
+pub mod issue;
 pub mod rows;
+pub mod statuses;
 pub mod verify;
+pub mod verify_stream;
 pub mod watch;
 
 use std::collections::BTreeMap;

@@ -119,7 +119,7 @@ pub fn run() -> ExitCode {
             Command::Postings(command) => postings::run(command).await,
             Command::Issuers(command) => issuers::run(command).await,
             Command::Workers(command) => workers::run(command).await,
-            Command::Credentials(command) => credentials::run(command),
+            Command::Credentials(command) => credentials::run(command).await,
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

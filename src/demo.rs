@@ -22,6 +22,7 @@ use crate::demo::script::{Script, Volume};
 use crate::demo::summary::Summary;
 use crate::kernel::clock::SharedClock;
 
+pub mod credentials;
 pub mod progress;
 pub mod summary;
 
@@ -113,11 +114,27 @@ pub enum DemoError {
     /// A part of the demonstration itself failed.
     #[error("a part of the demonstration failed")]
     Part(#[from] JoinError),
+    /// A part of the story of a credential failed.
+    #[error("a part of the story of a credential failed: {what}")]
+    Story {
+        /// What.
+        what: String,
+    },
+    /// Something did not come.
+    #[error("{what} did not come")]
+    Missing {
+        /// What.
+        what: String,
+    },
 }
 
 impl DemoError {
     fn of(who: &str) -> impl FnOnce(ClientError) -> Self + '_ {
         move |source| Self::Client { who: who.to_owned(), source }
+    }
+
+    fn part(error: impl std::fmt::Display) -> Self {
+        Self::Story { what: error.to_string() }
     }
 }
 

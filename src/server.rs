@@ -1,14 +1,17 @@
 //! Puts the exchanges together; the only module that knows all of them.
 
 mod issuing;
+mod registering;
 mod verifying;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tower::ServiceBuilder;
 use uuid::Uuid;
 
@@ -19,11 +22,6 @@ use crate::credentials::grpc::consents::ConsentGrpc;
 use crate::credentials::grpc::credentials::CredentialGrpc;
 use crate::credentials::grpc::issuers::IssuerGrpc;
 use crate::credentials::grpc::verification::VerificationGrpc;
-use crate::credentials::registry::Registry as TrustRegistry;
-use crate::credentials::registry::addresses::Addresses;
-use crate::credentials::registry::commands::Office;
-use crate::credentials::registry::discovery::Discovery;
-use crate::credentials::registry::keys::IssuerKeys;
 use crate::credentials::status::Statuses;
 use crate::credentials::status::watch::StatusWatches;
 use crate::credentials::status::web as lists;
@@ -50,7 +48,7 @@ use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::pump::Pump;
 use crate::platform::feed::reader::Feed;
-use crate::platform::feed::store as feed;
+use crate::platform::feed::store as feed_store;
 use crate::platform::feed::tail::Tail;
 use crate::platform::identity::{Identities, IdentityLayer};
 use crate::platform::keys::Keys;
@@ -199,94 +197,27 @@ impl Hub {
     pub async fn start(parts: HubParts) -> Result<Self, StartError> {
         let tasks = Tasks::default();
         let (key, hub) = prepare(&parts).await?;
-        let permit = Permit::of_hub();
-        let mut tx = parts.db.read(&permit).await?;
-        let (head, _) = feed::probe(tx.connection()).await?;
-        drop(tx);
-
-        let cursor_key = CursorKey::new(&key);
-        let tail = Arc::new(Tail::new(head));
-        let pump = Pump::new(parts.db.clone(), cursor_key.clone(), Arc::clone(&tail));
-        drop(tasks.spawn(pump.run(tasks.stopping())));
-        let upkeep = Upkeep::new(parts.db.clone(), Arc::clone(&parts.clock), parts.feed_days);
-        drop(tasks.spawn(upkeep.run(tasks.stopping())));
-
+        let feed = feed(&parts, &key, &tasks).await?;
         let refusals = Refusals::default();
-        let audit_trail = trail(&parts, hub, refusals.clone());
-        drop(tasks.spawn(audit_trail.clone().run(tasks.stopping())));
+        let trail = trail(&parts, hub, refusals.clone());
+        drop(tasks.spawn(trail.clone().run(tasks.stopping())));
 
         let address = parts.listener.local_addr()?;
         replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
-        let feed = Feed {
-            db: parts.db.clone(),
-            clock: Arc::clone(&parts.clock),
-            key: cursor_key,
-            tail,
-            tasks: tasks.clone(),
-        };
-        let postings = postings(&parts, hub, &key, &feed);
-        let audit = audit(&parts, hub, &key, &tasks);
-        let participants = ParticipantGrpc {
-            db: parts.db.clone(),
-            clock: Arc::clone(&parts.clock),
-            tasks: tasks.clone(),
-            environment: parts.environment,
-        };
-        let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
-        let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), &key, tasks.clone());
-        let office = office(&parts, &tasks).await?;
-        let issuers = IssuerGrpc {
-            office: office.clone(),
-            db: parts.db.clone(),
-            clock: Arc::clone(&parts.clock),
-            pages: page::PageTokens::new(&[b"registry pages", key.as_slice()].concat()),
-            tasks: tasks.clone(),
-        };
-        let issuing = issuing::start(&parts, &office, &feed, &key).await?;
-        let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
-        let verifying = verifying::services(&parts, (hub, &key), &office.registry, serving, &tasks);
-        let identities = identities(&parts, &tasks);
-        let (reporter, health_service) = tonic_health::server::health_reporter();
-        reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
-        reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
-        reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
-        reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
-        reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
-        reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
-        reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
-        reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
-        let routes = Routes::new(health_service.max_decoding_message_size(QUESTION_BYTES_MAX))
-            .add_service(ParticipantServiceServer::new(participants))
-            .add_service(WorkerServiceServer::new(workers))
-            .add_service(AuditServiceServer::new(audit))
-            .add_service(IssuerServiceServer::new(issuers))
-            .add_service(CredentialServiceServer::new(issuing.service))
-            .add_service(ConsentServiceServer::new(verifying.consents))
-            .add_service(
-                VerificationServiceServer::new(verifying.verification)
-                    .max_decoding_message_size(MESSAGE_BYTES_MAX),
-            )
-            .add_service(
-                PostingServiceServer::new(postings).max_decoding_message_size(MESSAGE_BYTES_MAX),
-            );
-        let routes = if parts.reflection { reflected(routes)? } else { routes };
+        let services = services(&parts, (hub, &key), &feed).await?;
+        let routes = if parts.reflection { reflected(services.rpcs)? } else { services.rpcs };
         let service = ServiceBuilder::new()
             .layer(OutcomeLayer::new(Arc::clone(&parts.clock), Some(noting(refusals))))
             .layer(GateLayer::new(parts.limits.calls_max))
-            .layer(IdentityLayer(identities))
+            .layer(IdentityLayer(identities(&parts, &tasks)))
             .layer(AdmissionLayer(Arc::new(Quotas::new(parts.limits.clone()))))
             .service(routes.prepare());
         let acceptor = if parts.is_plain { None } else { Some(parts.tls.acceptor()?) };
         let handshakes = usize::try_from(parts.limits.handshakes_max).unwrap_or(usize::MAX);
         let connections = listener::accept(parts.listener, acceptor, handshakes, &tasks);
         let served = serve::serve(connections, service, &parts.limits, &tasks);
-        let told =
-            Told { registry: office.registry, addresses: office.addresses, db: parts.db.clone() };
         let public_address = match parts.public {
-            Some(public) => {
-                let routes = credentials::router(told).merge(lists::router(issuing.served));
-                Some(web::serve(public.listener, routes, &tasks)?)
-            }
+            Some(public) => Some(web::serve(public.listener, services.public, &tasks)?),
             None => None,
         };
         if let Some(internal) = &parts.internal {
@@ -295,12 +226,12 @@ impl Hub {
         Ok(Self {
             address,
             public_address,
-            statuses: issuing.statuses,
-            watches: issuing.watches,
+            statuses: services.statuses,
+            watches: services.watches,
             tasks,
             internal: parts.internal,
             db: parts.db,
-            trail: audit_trail,
+            trail,
             served,
         })
     }
@@ -333,23 +264,84 @@ impl Hub {
     }
 }
 
-/// Returns what the trust registry is read and changed with, and keeps it up to date in the background.
-async fn office(parts: &HubParts, tasks: &Tasks) -> Result<Office, StartError> {
-    let registry = TrustRegistry::open(parts.db.clone()).await?;
-    drop(tasks.spawn(registry.clone().follow(tasks.stopping())));
-    let discovery = Discovery {
-        registry: registry.clone(),
+/// Starts what gives positions to changes and what looks after the feed, and returns how it is read.
+async fn feed(parts: &HubParts, secret: &[u8], tasks: &Tasks) -> Result<Feed, StartError> {
+    let mut tx = parts.db.read(&Permit::of_hub()).await?;
+    let (head, _) = feed_store::probe(tx.connection()).await?;
+    drop(tx);
+    let key = CursorKey::new(secret);
+    let tail = Arc::new(Tail::new(head));
+    let pump = Pump::new(parts.db.clone(), key.clone(), Arc::clone(&tail));
+    drop(tasks.spawn(pump.run(tasks.stopping())));
+    let upkeep = Upkeep::new(parts.db.clone(), Arc::clone(&parts.clock), parts.feed_days);
+    drop(tasks.spawn(upkeep.run(tasks.stopping())));
+    let (db, clock) = (parts.db.clone(), Arc::clone(&parts.clock));
+    Ok(Feed { db, clock, key, tail, tasks: tasks.clone() })
+}
+
+/// All that is served.
+struct Services {
+    /// Over gRPC.
+    rpcs: Routes,
+    /// Over HTTP, to the public.
+    public: Router,
+    statuses: Statuses,
+    watches: StatusWatches,
+}
+
+/// Puts everything together that is served.
+async fn services(
+    parts: &HubParts,
+    (hub, secret): (Uuid, &[u8]),
+    feed: &Feed,
+) -> Result<Services, StartError> {
+    let tasks = &feed.tasks;
+    let office = registering::office(parts, tasks).await?;
+    let issuing = issuing::start(parts, &office, feed, secret).await?;
+    let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
+    let verifying = verifying::services(parts, (hub, secret), &office.registry, serving, tasks);
+    let participants = ParticipantGrpc {
         db: parts.db.clone(),
         clock: Arc::clone(&parts.clock),
-        allows_loopback: parts.allows_loopback,
+        tasks: tasks.clone(),
+        environment: parts.environment,
     };
-    drop(tasks.spawn(discovery.run(tasks.stopping())));
-    Ok(Office {
-        registry,
-        keys: IssuerKeys::new(&parts.keys),
-        addresses: Addresses::new(parts.public.as_ref().map(|public| public.url.as_str())),
-        allows_loopback: parts.allows_loopback,
-    })
+    let registry = Registry { db: parts.db.clone(), vault: Arc::clone(&parts.keys.vault) };
+    let workers = WorkerGrpc::new(registry, Arc::clone(&parts.clock), secret, tasks.clone());
+    let issuers = registering::service(parts, &office, secret, tasks);
+    let rpcs = Routes::new(health().await)
+        .add_service(ParticipantServiceServer::new(participants))
+        .add_service(WorkerServiceServer::new(workers))
+        .add_service(AuditServiceServer::new(audit(parts, hub, secret, tasks)))
+        .add_service(IssuerServiceServer::new(issuers))
+        .add_service(CredentialServiceServer::new(issuing.service))
+        .add_service(ConsentServiceServer::new(verifying.consents))
+        .add_service(
+            VerificationServiceServer::new(verifying.verification)
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            PostingServiceServer::new(postings(parts, hub, secret, feed))
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        );
+    let (registry, addresses) = (office.registry, office.addresses);
+    let told = Told { registry, addresses, db: parts.db.clone() };
+    let public = credentials::router(told).merge(lists::router(issuing.served));
+    Ok(Services { rpcs, public, statuses: issuing.statuses, watches: issuing.watches })
+}
+
+/// Returns the service that tells that every other one serves.
+async fn health() -> HealthServer<impl Health> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<PostingServiceServer<PostingGrpc>>().await;
+    reporter.set_serving::<ParticipantServiceServer<ParticipantGrpc>>().await;
+    reporter.set_serving::<WorkerServiceServer<WorkerGrpc>>().await;
+    reporter.set_serving::<AuditServiceServer<AuditGrpc>>().await;
+    reporter.set_serving::<IssuerServiceServer<IssuerGrpc>>().await;
+    reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
+    reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
+    reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
+    health.max_decoding_message_size(QUESTION_BYTES_MAX)
 }
 
 /// Returns what finds out who calls, and keeps it and what it believes up to date in the background.
@@ -374,17 +366,17 @@ async fn prepare(parts: &HubParts) -> Result<(Vec<u8>, Uuid), StartError> {
     if let Some(role) = checks::role_without_wall(tx.connection()).await? {
         return Err(StartError::WithoutWall { role });
     }
-    if feed::is_foreign(tx.connection()).await? {
+    if feed_store::is_foreign(tx.connection()).await? {
         return Err(StartError::Foreign);
     }
     let mut fresh = [0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| StartError::Randomness)?;
-    feed::extend(tx.connection()).await?;
+    feed_store::extend(tx.connection()).await?;
     let mut id = [0; 16];
     aws_lc_rs::rand::fill(&mut id).map_err(|_| StartError::Randomness)?;
     let hub = audit_store::hub_id(tx.connection(), id, now).await?;
     audit_store::remember_key(tx.connection(), parts.keys.signer.as_ref(), now).await?;
-    Ok((feed::shared_secret(tx.connection(), "cursor", &fresh, now).await?, hub))
+    Ok((feed_store::shared_secret(tx.connection(), "cursor", &fresh, now).await?, hub))
 }
 
 fn trail(parts: &HubParts, hub: Uuid, refusals: Refusals) -> Trail {

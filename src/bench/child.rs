@@ -41,7 +41,12 @@ impl ChildHub {
         Self::start_with(program, data_dir, &["--without-trust"]).await
     }
 
-    async fn start_with(
+    /// Starts a hub with more arguments.
+    ///
+    /// # Errors
+    ///
+    /// It does not start in time.
+    pub async fn start_with(
         program: &Path,
         data_dir: &Path,
         arguments: &[&str],

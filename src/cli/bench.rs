@@ -6,7 +6,9 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use crate::bench::ingest::{self, IngestOptions};
+use crate::bench::issue::IssueOptions;
 use crate::bench::verify::VerifyOptions;
+use crate::bench::verify_stream::StreamOptions;
 use crate::bench::watch::WatchBenchOptions;
 use crate::bench::{self, Report};
 use crate::cli::place::Place;
@@ -22,6 +24,8 @@ pub(super) enum BenchCommand {
     Watch(WatchBenchArgs),
     /// How fast credentials are verified: against the signature alone.
     Verify(VerifyArgs),
+    /// How fast credentials are issued, how soon a platform that watches knows of a revocation, and how fast statuses are looked up.
+    Issue(IssueArgs),
 }
 
 #[derive(Args, Debug)]
@@ -81,6 +85,31 @@ pub(super) struct VerifyArgs {
     /// Rounds in which whole verification and signature take turns.
     #[arg(long, default_value_t = 20)]
     rounds: usize,
+    /// Credentials of each of three rounds in which a hub verifies a stream of them; 0 leaves the hub out.
+    #[arg(long, default_value_t = 20_000)]
+    streamed: usize,
+    /// Where the database of the hub lives; a temporary folder when absent. It must not hold anything yet.
+    #[arg(long)]
+    bench_dir: Option<PathBuf>,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IssueArgs {
+    /// Where the database of the measurement lives; a temporary folder when absent. It must not hold anything yet.
+    #[arg(long)]
+    bench_dir: Option<PathBuf>,
+    /// Credentials that 64 issuers issue.
+    #[arg(long, default_value_t = 12_800)]
+    credentials: usize,
+    /// Credentials that are revoked, one by one.
+    #[arg(long, default_value_t = 500)]
+    revocations: usize,
+    /// Revocations a second.
+    #[arg(long, default_value_t = 50)]
+    revocations_per_s: u32,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -88,19 +117,46 @@ pub(super) struct VerifyArgs {
 
 pub(super) async fn run(command: BenchCommand) -> Outcome {
     match command {
-        BenchCommand::Verify(args) => verify(&args),
+        BenchCommand::Verify(args) => verify(args).await,
+        BenchCommand::Issue(args) => issue(args).await,
         BenchCommand::Ingest(args) => ingest(args).await,
         BenchCommand::Watch(args) => watch(args).await,
     }
 }
 
-fn verify(args: &VerifyArgs) -> Outcome {
+async fn verify(args: VerifyArgs) -> Outcome {
     let options = VerifyOptions {
         rounds: args.rounds.max(1),
         credentials: args.credentials.max(1),
         now: SystemClock.now(),
     };
-    let report = bench::verify::run(options, output::error)?;
+    let mut report = bench::verify::run(options, output::error)?;
+    if args.streamed > 0 {
+        let program = std::env::current_exe()?;
+        let place = Place::new(args.bench_dir.clone(), "bench")?;
+        let options =
+            StreamOptions { rounds: 3, credentials: args.streamed, now: SystemClock.now() };
+        let run = bench::verify_stream::run(
+            (&program, place.path()),
+            options,
+            &mut report,
+            output::error,
+        );
+        run.await?;
+    }
+    show(&report, args.json)?;
+    Ok(())
+}
+
+async fn issue(args: IssueArgs) -> Outcome {
+    let program = std::env::current_exe()?;
+    let place = Place::new(args.bench_dir.clone(), "bench")?;
+    let options = IssueOptions {
+        credentials: args.credentials,
+        revocations: args.revocations.max(1),
+        revocations_per_s: args.revocations_per_s,
+    };
+    let report = bench::issue::run(&program, place.path(), options, output::error).await?;
     show(&report, args.json)?;
     Ok(())
 }

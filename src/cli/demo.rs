@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::cli::place::Place;
 use crate::cli::{Outcome, client, output};
+use crate::demo::credentials::Cast;
 use crate::demo::progress::Progress;
 use crate::demo::{self, Bureau, Platform, Settings};
 use crate::dev::{Database, DevError, DevHub, DevOptions, PLATFORMS};
@@ -17,6 +18,11 @@ use crate::platform::config::Surroundings;
 
 /// Who watches: bureau and division.
 const WATCHERS: [(&str, &str); 2] = [("bureau-zhejiang", "330000"), ("bureau-shenzhen", "440300")];
+
+/// Who registers the issuer, who issues, and who verifies, in the story of a credential.
+const REGISTRAR: &str = "bureau-zhejiang";
+const ISSUER: &str = "academy-hangzhou";
+const VERIFIER: &str = "platform-north";
 
 /// Arguments of `peshub demo`.
 #[derive(Args, Debug)]
@@ -93,7 +99,15 @@ async fn show(args: &DemoArgs, dev: &DevHub) -> Outcome {
     } else {
         Progress::lines(Box::new(io::stderr()))
     };
-    let summary = demo::run(settings, Arc::new(SystemClock), &mut progress).await?;
+    let mut summary = demo::run(settings, Arc::new(SystemClock), &mut progress).await?;
+    let cast = Cast {
+        registrar: dev.client(REGISTRAR)?,
+        issuer: dev.client(ISSUER)?,
+        issuer_name: ISSUER.to_owned(),
+        platform: dev.client(VERIFIER)?,
+        platform_name: VERIFIER.to_owned(),
+    };
+    summary.credentials = Some(demo::credentials::tell(&cast, Arc::new(SystemClock)).await?);
     if args.json {
         output::json(&serde_json::to_value(&summary)?);
     } else {
@@ -102,7 +116,7 @@ async fn show(args: &DemoArgs, dev: &DevHub) -> Outcome {
     if summary.is_sound() {
         Ok(())
     } else {
-        Err("what the bureaus received is not what was due; the summary says where".into())
+        Err("not everything is as it ought to be; the summary says what".into())
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use crate::cli::{Outcome, output};
+use crate::credentials::issuing::places;
 use crate::dev::{self, Database};
 use crate::platform::config::{DatabaseOptions, Surroundings};
 use crate::platform::db::Db;
@@ -11,7 +12,8 @@ use crate::platform::feed::store as feed;
 /// Commands of `peshub feed`.
 #[derive(Debug, Subcommand)]
 pub(super) enum FeedCommand {
-    /// Begin a new life of the feed, after every restore and while no replica runs. Watchers begin again with a snapshot.
+    /// Begin a new life of the feed, after every restore and while no replica runs. Watchers begin again with a snapshot, and issuers
+    /// with new status lists.
     Rebase(DatabaseOptions),
 }
 
@@ -32,6 +34,12 @@ pub(super) async fn run(command: FeedCommand) -> Outcome {
         "the feed begins anew after position {}; cursors of before end with FEED_REWOUND",
         head.position
     ));
+    let issuers = places::begin_new_lists(&db).await?;
+    if issuers > 0 {
+        output::line(&format!(
+            "{issuers} issuers begin new status lists: places of before may have been given out since"
+        ));
+    }
     drop(sequencer);
     db.close().await;
     database.close().await?;

@@ -1,6 +1,6 @@
 //! `peshub issuers`: the trust registry.
 
-mod said;
+pub(crate) mod said;
 mod types;
 
 use std::path::PathBuf;

@@ -178,6 +178,7 @@ pub enum CredentialError {
 }
 
 impl From<CredentialError> for Fault {
+    #[expect(clippy::too_many_lines, reason = "an arm for each variant, and nothing else")]
     fn from(error: CredentialError) -> Self {
         let message = error.to_string();
         let not_found = |reason, kind, name: String| {

@@ -110,10 +110,10 @@ impl Issuing {
             deposited: false,
             registered_at: now,
         };
-        let issuer = ready.issuer.name.clone();
+        let name = ready.issuer.name.clone();
         once(&self.db, permit, key, now, |tx| {
             Box::pin(async move {
-                let record = record(tx, (&common, &issuer), &signed, now).await?;
+                let record = record(tx, (&common, &name), &signed, now).await?;
                 let issued =
                     signed.into_iter().map(|it| wire::issued(&common, it.single.id, it.text));
                 Ok((pb::IssueCredentialResponse { credentials: issued.collect() }, record))

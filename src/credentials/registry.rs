@@ -46,6 +46,7 @@ struct Shared {
     present: ArcSwap<Book>,
     /// One reads the database, the others wait for what it brings.
     reading: tokio::sync::Mutex<()>,
+    reading_earlier: tokio::sync::Mutex<()>,
     earlier: Mutex<VecDeque<Arc<Book>>>,
     /// Issuers somebody names a key of that is not there.
     wanted: Mutex<HashSet<IssuerId>>,
@@ -62,6 +63,7 @@ impl Registry {
             db,
             present: ArcSwap::default(),
             reading: tokio::sync::Mutex::default(),
+            reading_earlier: tokio::sync::Mutex::default(),
             earlier: Mutex::default(),
             wanted: Mutex::default(),
         }));
@@ -109,6 +111,11 @@ impl Registry {
         let kept = |kept: &VecDeque<Arc<Book>>| {
             kept.iter().find(|book| book.revision() == revision).map(Arc::clone)
         };
+        if let Some(book) = kept(&self.earlier()) {
+            return Ok(Some(book));
+        }
+        // One at a time: who asks for many revisions keeps the database busy with one.
+        let _reading = self.0.reading_earlier.lock().await;
         if let Some(book) = kept(&self.earlier()) {
             return Ok(Some(book));
         }

@@ -11,6 +11,7 @@ pub mod elsewhere;
 pub mod keeper;
 pub mod look;
 pub mod publisher;
+pub mod signer;
 pub mod statement;
 pub mod watch;
 pub mod web;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::demo::credentials::CredentialStory;
 use crate::demo::latencies::Latencies;
 use crate::demo::ledger::Counts;
 use crate::demo::{Report, Settings, compare};
@@ -58,6 +59,8 @@ pub struct Summary {
     pub platforms: Vec<PlatformSummary>,
     /// Each bureau.
     pub bureaus: Vec<BureauSummary>,
+    /// The story of a credential, if it was told.
+    pub credentials: Option<CredentialStory>,
 }
 
 /// Rejected records.
@@ -156,7 +159,9 @@ impl Summary {
             + self.out_of_order
             + self.surprises
             + self.sent.abs_diff(self.acknowledged);
-        wrong == 0 && self.bureaus.iter().all(|bureau| bureau.complete)
+        wrong == 0
+            && self.bureaus.iter().all(|bureau| bureau.complete)
+            && self.credentials.as_ref().is_none_or(CredentialStory::is_sound)
     }
 
     /// Returns the summary as a table for people.
@@ -225,6 +230,7 @@ pub(crate) fn summarise(settings: &Settings, report: &Report) -> Summary {
         delivery_ms: deliveries.quantiles(),
         platforms,
         bureaus,
+        credentials: None,
     }
 }
 

@@ -31,6 +31,12 @@ pub fn whole_microseconds(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(nanosecond).unwrap_or(at)
 }
 
+/// Returns an instant without what is finer than a second: tokens say no more, and the less they say the less they tell apart.
+#[must_use]
+pub fn whole_seconds(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_nanosecond(0).unwrap_or(at)
+}
+
 /// Returns microseconds since 1970, or `None` beyond the years that 64 bits hold.
 #[must_use]
 pub fn unix_microseconds(at: OffsetDateTime) -> Option<i64> {

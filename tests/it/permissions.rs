@@ -31,7 +31,8 @@ use peshub::pb::peshub::postings::v1::{
 };
 use peshub::pb::peshub::workers::v1::{
     DiscloseWorkerRequest, EraseWorkerRequest, LegalBasis, LegalBasisKind, ListDisclosuresRequest,
-    NationalId, NationalIdScheme, Person, RegisterWorkerRequest, UpdateWorkerRequest, WorkerField,
+    NationalId, NationalIdScheme, Person, ProveDisclosureRequest, RegisterWorkerRequest,
+    UpdateWorkerRequest, WorkerField,
 };
 use peshub::platform::permit;
 use peshub::platform::pki::{DevelopmentCa, Identity, participant_uri};
@@ -40,7 +41,7 @@ use prost_reflect::DescriptorPool;
 use prost_types::FieldMask;
 use tonic::Code;
 
-use crate::credentials::matrix;
+use crate::credentials::{matrix, matrix_issuing, matrix_verifying};
 use crate::raw::call;
 use crate::support::postings::{in_any_state, posting, upsert};
 use crate::support::sync::SyncStream;
@@ -232,7 +233,17 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
             ListDisclosuresRequest { reference, ..ListDisclosuresRequest::default() }
                 .encode_to_vec()
         }
+        "ProveDisclosure" => ProveDisclosureRequest {
+            reference: made.worker.clone(),
+            entry_id: made.entry_id.clone(),
+        }
+        .encode_to_vec(),
         other => matrix::issuers(other, who, &made.registered)
+            .or_else(|| matrix_issuing::credentials(other, who, &made.issued))
+            .or_else(|| {
+                let posting = (NORTH, EXTERNAL_ID);
+                matrix_verifying::verification(other, who, &made.verified, posting)
+            })
             .unwrap_or_else(|| panic!("{other} is new: say here what a sound request of it is")),
     }
 }
@@ -255,7 +266,9 @@ fn identity(who: usize) -> pb::peshub::participants::v1::Identity {
 /// What a call came to: `OK` with how many objects it showed, or the reason.
 async fn cell(connection: &Connection, service: &str, method: &str, message: Vec<u8>) -> String {
     let answer = match call(connection, &format!("{service}/{method}"), vec![message]).await {
-        Ok(answer) => answer.expect("an answer"),
+        Ok(Some(answer)) => answer,
+        // A stream that was asked nothing more than that.
+        Ok(None) => return "OK".to_owned(),
         Err(status) => {
             let refusal = Refusal::of(&status);
             assert!(!refusal.reason.is_empty(), "no reason: {refusal}");
@@ -345,6 +358,10 @@ pub(crate) struct Made {
     pub(crate) worker: String,
     /// What the bureau of the place has entered into the trust registry.
     pub(crate) registered: matrix::Registered,
+    /// What that bureau has issued.
+    pub(crate) issued: matrix_issuing::Issued,
+    /// What the north platform has recorded and verified.
+    pub(crate) verified: matrix_verifying::Verified,
 }
 
 /// Makes the posting that the calls are about, and waits until its entry in the audit trail has its place.
@@ -359,7 +376,9 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     let mut workers = hub.connect(NORTH).await.workers();
     let worker = workers.register_worker(register).await.unwrap().into_inner().reference;
     let registered = matrix::registered(hub).await;
-    Made { cursor, entry_id, worker, registered }
+    let verified = matrix_verifying::verified(hub, &worker).await;
+    let issued = matrix_issuing::issued(hub).await;
+    Made { cursor, entry_id, worker, registered, issued, verified }
 }
 
 /// Gives the owner a second system that may read and erase workers and nothing else; returns its token.

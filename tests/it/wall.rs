@@ -59,6 +59,15 @@ async fn furnish(world: &World) {
         "INSERT INTO held_close SELECT posting_id, source_id, 'w1', 1, now(), 1, now() FROM posting",
         "INSERT INTO lane_close_hour SELECT lane_id, date_trunc('hour', now()), 1 FROM sync_lane",
         "INSERT INTO sync_batch SELECT lane_id, 1, '\\x00', '\\x00', now() FROM sync_lane",
+        "INSERT INTO consent (consent_id, recipient_id, recorded_by, terms, evidence, until, recorded_at)
+         SELECT gen_random_uuid(), participant_id, participant_id, '', '', now(), now() FROM participant WHERE name = 'platform-north'",
+        "INSERT INTO presentation_request SELECT decode(repeat('00', 32), 'hex'), recipient_id, consent_id, now() FROM consent",
+        "INSERT INTO issuer (name, identifier, display_name, registered_by, profile, discovers_keys, created_at, revision)
+         SELECT 'wall', 'https://wall.example', 'Wall', participant_id, 1, false, now(), 1 FROM participant WHERE name = 'bureau-nation'",
+        "INSERT INTO status_list (uri, issuer_id, bits, created_at)
+         SELECT 'https://wall.example/1', issuer_id, 2, now() FROM issuer WHERE name = 'wall'",
+        "INSERT INTO credential_follow SELECT l.list_id, 1, p.participant_id, 'h', '\\x00', now() + interval '1 day'
+         FROM status_list l, participant p WHERE p.name = 'platform-north' AND l.uri = 'https://wall.example/1'",
         "INSERT INTO system_token SELECT decode(repeat('00', 32), 'hex'), system_id, now() FROM participant_system LIMIT 1",
     ] {
         sqlx::query(AssertSqlSafe(statement)).execute(&world.pool).await.unwrap();
@@ -66,11 +75,14 @@ async fn furnish(world: &World) {
 }
 
 /// What is a participant's own, and nobody else's but the hub's.
-const OWN: [&str; 7] = [
+const OWN: [&str; 10] = [
     "change_log",
+    "consent",
     "consumer",
+    "credential_follow",
     "held_close",
     "lane_close_hour",
+    "presentation_request",
     "replay",
     "sync_batch",
     "sync_lane",
@@ -136,6 +148,13 @@ fn the_database_lets_nobody_change_what_is_anothers_and_nobody_at_all_the_trail(
             "DELETE FROM held_close",
             "UPDATE sync_lane SET last_batch_id = 99",
             "UPDATE consumer SET seq = 0",
+            "UPDATE consent SET withdrawn_at = now()",
+            "DELETE FROM consent",
+            "UPDATE presentation_request SET used_at = NULL",
+            "DELETE FROM credential_follow",
+            "INSERT INTO consent (consent_id, recipient_id, recorded_by, terms, evidence, until, recorded_at)
+             SELECT gen_random_uuid(), participant_id, participant_id, '', '', now(), now() FROM participant
+             WHERE name = 'platform-north'",
             "UPDATE source SET name = 'mine'",
             "INSERT INTO source (participant_id, name, created_at) SELECT participant_id, 'planted', now()
              FROM participant WHERE name = 'platform-north'",

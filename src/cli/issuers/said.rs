@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::pb::peshub::credentials::v1 as pb;
 
 /// Reads an instant: RFC 3339, or a day, which begins at midnight UTC.
-pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+pub(in crate::cli) fn instant(text: &str) -> Result<Timestamp, String> {
     let day = format_description!("[year]-[month]-[day]");
     let at = OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| Date::parse(text, &day).map(|day| day.midnight().assume_utc()));

@@ -65,7 +65,7 @@ impl CredentialGrpc {
     {
         let changing = self.changing.clone();
         rpc::unary(&self.tasks, action, request, |_, permit, _| async move {
-            changing.change(&permit, &key?, wish?, answer).await
+            changing.change(&permit, &key?, wish, answer).await
         })
         .await
     }

@@ -15,6 +15,7 @@ use crate::credentials::sdjwt::json::Object;
 use crate::credentials::sdjwt::jws::Header;
 use crate::credentials::sdjwt::key::PublicKey;
 use crate::credentials::sdjwt::{TYP_SD_JWT_VC, issue};
+use crate::kernel::clock::whole_seconds;
 use crate::kernel::fields::{Rule, Violation};
 
 /// What a credential is to say, and to whom it is bound.
@@ -215,12 +216,6 @@ pub struct Own<'a> {
     pub holder: Option<&'a PublicKey>,
     /// Its place in a status list.
     pub place: Option<&'a Given>,
-}
-
-/// Returns an instant without what is finer than a second: tokens say no more, and the less they say the less they tell apart.
-#[must_use]
-pub fn whole_seconds(at: OffsetDateTime) -> OffsetDateTime {
-    at.replace_nanosecond(0).unwrap_or(at)
 }
 
 /// Returns the failure of an issuer without a key that the hub holds and that signs now.

@@ -14,7 +14,7 @@ use crate::credentials::store::places as store;
 use crate::credentials::store::status::Spot;
 use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::{IssuerId, StatusListId};
-use crate::platform::db::{Db, Record};
+use crate::platform::db::{Db, DbError, Record};
 use crate::platform::keys::sealing::DataKey;
 use crate::platform::permit::Permit;
 use crate::platform::tasks::Tasks;
@@ -67,6 +67,17 @@ struct Block {
     uri: Arc<str>,
     permutation: Permutation,
     numbers: std::ops::Range<u32>,
+}
+
+/// Begins a new list of every issuer, and returns how many there are: after a restore to an earlier state, places of the lists of
+/// before may have been given out since. One list is left out, should they have gone into the next one by then.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn begin_new_lists(db: &Db) -> Result<u64, DbError> {
+    let mut tx = db.read(&Permit::of_hub()).await?;
+    store::begin_new_lists(tx.connection(), i64::from(PLACES)).await
 }
 
 /// Whose places are wanted.

@@ -1,16 +1,19 @@
 //! Places in status lists for issuers who sign by themselves.
 
+use time::OffsetDateTime;
+
 use crate::credentials::error::CredentialError;
+use crate::credentials::issuing::places::Given;
 use crate::credentials::issuing::{Issuing, own_issuer};
 use crate::credentials::registry::book::Book;
-use crate::credentials::registry::entry::{Issuer, IssuerKey, KeyUse};
+use crate::credentials::registry::entry::Issuer;
+use crate::credentials::status::signer::list_key;
 use crate::credentials::store::places as store;
 use crate::kernel::fault::Fault;
 use crate::pb::peshub::credentials::v1 as pb;
 use crate::platform::db::Record;
 use crate::platform::mutation::{RequestKey, once};
 use crate::platform::permit::Permit;
-use time::OffsetDateTime;
 
 impl Issuing {
     /// Reserves places in lists that the hub keeps.
@@ -25,20 +28,12 @@ impl Issuing {
         request: &pb::ReserveStatusRequest,
     ) -> Result<pb::ReserveStatusResponse, Fault> {
         let now = self.clock.now();
-        let mut book = self.registry.present();
-        let issuer = match reserving(&book, permit, (self, request), now) {
-            Ok(issuer) => issuer,
-            Err(_) => {
-                book = self.registry.refresh().await?;
-                reserving(&book, permit, (self, request), now)?
-            }
-        };
-        let owner = self.owner(issuer)?;
-        let count = usize::try_from(request.count).unwrap_or_default();
-        let given = self.places.take(&owner, count).await?;
-        let subject = format!("issuers/{}/status-places: {count}", issuer.name);
+        // Whoever was answered before is answered so again, whatever has become of the issuer.
+        let given = self.give(permit, request, now).await;
+        let subject = format!("issuers/{}/status-places: {}", request.issuer, request.count);
         once(&self.db, permit, key, now, |tx| {
             Box::pin(async move {
+                let given = given?;
                 let spots: Vec<_> = given.iter().map(|it| it.spot).collect();
                 store::reserve(tx, &spots, now).await?;
                 let places = given
@@ -49,6 +44,21 @@ impl Issuing {
             })
         })
         .await
+    }
+
+    async fn give(
+        &self,
+        permit: &Permit,
+        request: &pb::ReserveStatusRequest,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Given>, CredentialError> {
+        let mut book = self.registry.present();
+        if reserving(&book, permit, (self, request), now).is_err() {
+            book = self.registry.refresh().await?;
+        }
+        let issuer = reserving(&book, permit, (self, request), now)?;
+        let owner = self.owner(issuer)?;
+        self.places.take(&owner, usize::try_from(request.count).unwrap_or_default()).await
     }
 }
 
@@ -64,18 +74,4 @@ fn reserving<'a>(
         Some(_) => Ok(issuer),
         None => Err(CredentialError::NoStatusKey { issuer: issuer.name.clone() }),
     }
-}
-
-/// Returns by whom and with which key that the hub holds a list of an issuer is signed, which the hub keeps: who is registered for its
-/// address.
-#[must_use]
-pub fn list_key<'a>(
-    book: &'a Book,
-    issuer: &Issuer,
-    uri: &str,
-    now: OffsetDateTime,
-) -> Option<(&'a Issuer, &'a IssuerKey)> {
-    let signer = book.issuer_by_id(issuer.status_signer(uri)?.signer)?;
-    let key = signer.signing_key(KeyUse::StatusLists, now)?;
-    Some((signer, key))
 }

@@ -13,11 +13,12 @@ use futures_util::StreamExt as _;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::credentials::error::CredentialError;
 use crate::credentials::registry::Registry;
-use crate::credentials::registry::commands::keys::is_key_id;
+use crate::credentials::registry::commands::keys::{KEYS_MAX, is_key_id};
 use crate::credentials::registry::entry::{Holding, Issuer, IssuerKey, KeyUse};
 use crate::credentials::sdjwt::encoding;
 use crate::credentials::sdjwt::key::PublicKey;
@@ -39,8 +40,8 @@ const FETCH_PAUSE: Duration = Duration::from_secs(10);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer.
 const BYTES_MAX: usize = 256 * 1024;
-/// Most keys of an issuer that are looked at.
-const KEYS_MAX: usize = 100;
+/// How long after it was found a key is not taken to be gone: answers come from caches, and they differ for a while.
+const SETTLED: time::Duration = time::Duration::hours(1);
 /// Most issuers that are asked at the same time.
 const AT_ONCE: usize = 8;
 
@@ -123,7 +124,7 @@ impl Discovery {
     /// Looks up the keys of an issuer, and enters what has changed.
     async fn look_up(&self, issuer: &Issuer) -> Result<(), Box<dyn Error + Send + Sync>> {
         let found = self.fetch(&issuer.identifier).await?;
-        if difference(issuer, &found).is_nothing() {
+        if difference(issuer, &found, self.clock.now()).is_nothing() {
             return Ok(());
         }
         self.enter(issuer.id, &found).await?;
@@ -160,7 +161,7 @@ impl Discovery {
         let before = stamp.revision.saturating_sub(1);
         let book = store::book(tx.connection(), Some(before), &self.registry.present()).await?;
         let Some(issuer) = book.issuer_by_id(issuer) else { return Ok(()) };
-        let difference = difference(issuer, found);
+        let difference = difference(issuer, found, now);
         if difference.is_nothing() {
             return Ok(());
         }
@@ -265,15 +266,17 @@ impl Difference<'_> {
 }
 
 /// Returns what an answer changes. An id that the issuer has had is never another key, and what is retired stays so.
-fn difference<'a>(issuer: &'a Issuer, found: &'a Found) -> Difference<'a> {
+fn difference<'a>(issuer: &'a Issuer, found: &'a Found, now: OffsetDateTime) -> Difference<'a> {
+    let room = KEYS_MAX.saturating_sub(issuer.keys.len());
     let new = found.iter().filter(|(key_id, _)| issuer.key(key_id).is_none());
     let is_gone = |key: &&Arc<IssuerKey>| {
         let is_there = found.get(&key.key_id).is_some_and(|it| Some(it) == key.public.as_ref());
         let has_ended = key.retired_at.is_some() || key.compromised_at.is_some();
-        key.holding == Holding::Discovered && !is_there && !has_ended
+        let has_settled = key.added_at.saturating_add(SETTLED) <= now;
+        key.holding == Holding::Discovered && has_settled && !is_there && !has_ended
     };
     Difference {
-        new: new.map(|(key_id, public)| (key_id.as_str(), public)).collect(),
+        new: new.map(|(key_id, public)| (key_id.as_str(), public)).take(room).collect(),
         gone: issuer.keys.iter().filter(is_gone).collect(),
     }
 }

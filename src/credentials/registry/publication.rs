@@ -101,9 +101,9 @@ fn root(schema: &Node<'_>, claims: &[Claim], wrong: &mut Vec<Violation>) {
     if root.get("type").and_then(Value::as_str) != Some("object") {
         wrong.push(broken("schema_json", "an object (`type`) of claims"));
     }
-    let closes = ["additionalProperties", "unevaluatedProperties"];
-    if !closes.iter().any(|name| root.get(*name) == Some(&Value::Bool(false))) {
-        let expected = "no claims but those that it names: `additionalProperties` is false";
+    let is_closed = root.get("additionalProperties") == Some(&Value::Bool(false));
+    if !is_closed || root.get("patternProperties").is_some() {
+        let expected = "no claims but those that it names: `additionalProperties` is false, and there is no `patternProperties`";
         wrong.push(broken("schema_json", expected));
     }
     let properties = root.get("properties").and_then(Value::as_object);
@@ -125,7 +125,8 @@ fn claims(
 ) {
     let field = format!("claims[{index}].path");
     let first = claim.path.segments().first().map(ToString::to_string).unwrap_or_default();
-    if RESERVED.contains(&first.as_str()) {
+    let is_digest = |segment: &Segment| ["_sd", "..."].contains(&segment.to_string().as_str());
+    if RESERVED.contains(&first.as_str()) || claim.path.segments().iter().any(is_digest) {
         wrong.push(broken(&field, "a claim that is not the format's own"));
         return;
     }

@@ -175,10 +175,8 @@ impl Issuer {
         let mut own = self.keys.iter().filter(|key| key.holding != Holding::Authority);
         if let Some(key_id) = signed.key_id {
             let key = own.find(|key| key.key_id == key_id).ok_or(KeyRefusal::Unknown)?;
-            return match key.fits(signed) {
-                true => counts(key).map(|()| key),
-                false => Err(KeyRefusal::Unfit),
-            };
+            let is_fit = key.fits(signed).then_some(()).ok_or(KeyRefusal::Unfit);
+            return is_fit.and_then(|()| counts(key)).map(|()| key);
         }
         let fitting: Vec<_> = own.filter(|key| key.fits(signed)).collect();
         let mut good = fitting.iter().filter(|key| counts(key).is_ok());

@@ -63,7 +63,8 @@ pub struct Change {
 }
 
 impl Changing {
-    /// Changes the status of credentials of the permit's holder, all or none; `answer` makes what the caller is told.
+    /// Changes the status of credentials of the permit's holder, all or none; `answer` makes what the caller is told. A wish that cannot
+    /// be read is refused only when the request is new.
     ///
     /// # Errors
     ///
@@ -72,7 +73,7 @@ impl Changing {
         &self,
         permit: &Permit,
         key: &RequestKey,
-        wish: Wish,
+        wish: Result<Wish, CredentialError>,
         answer: impl FnOnce(Change) -> A + Send + 'static,
     ) -> Result<A, Fault>
     where
@@ -81,7 +82,7 @@ impl Changing {
         let (changing, now) = (self.clone(), self.clock.now());
         once(&self.db, permit, key, now, |tx| {
             Box::pin(async move {
-                let (change, record) = changing.carry_out(tx, wish).await?;
+                let (change, record) = changing.carry_out(tx, wish?).await?;
                 Ok((answer(change), record))
             })
         })

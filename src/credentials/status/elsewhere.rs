@@ -17,7 +17,7 @@ use crate::credentials::registry::entry::{Issuer, KeyUse};
 use crate::credentials::registry::trust::Signed;
 use crate::credentials::sdjwt::CLOCK_SKEW;
 use crate::credentials::sdjwt::json::Object;
-use crate::credentials::sdjwt::jws::Jws;
+use crate::credentials::sdjwt::jws::{Flaw, Jws};
 use crate::credentials::sdjwt::key::PublicKey;
 use crate::credentials::status::change::header;
 use crate::credentials::status::codec::{Entries, INFLATED_BYTES_MAX};
@@ -250,10 +250,10 @@ pub fn read(
     now: OffsetDateTime,
 ) -> Result<Sound, Refusal> {
     let text = std::str::from_utf8(token).map_err(|_| "the answer is no text")?;
-    let jws = Jws::read(text.trim(), Some(TYPE), BYTES_MAX).map_err(|flaw| flaw.says())?;
-    let claims = jws.claims().map_err(|flaw| flaw.says())?;
+    let jws = Jws::read(text.trim(), Some(TYPE), BYTES_MAX).map_err(Flaw::says)?;
+    let claims = jws.claims().map_err(Flaw::says)?;
     let issued_at = instant(&claims, "iat")?.ok_or("there is no iat")?;
-    jws.verify(&key(&jws, signer, issued_at)?).map_err(|flaw| flaw.says())?;
+    jws.verify(&key(&jws, signer, issued_at)?).map_err(Flaw::says)?;
     if claims.get("sub").and_then(Value::as_str) != Some(uri) {
         return Err("sub is not the address of the list".into());
     }
@@ -271,8 +271,8 @@ pub fn read(
     let list = claims.get("status_list").and_then(Value::as_object);
     let list = list.ok_or("there is no status_list")?;
     let bits = list.get("bits").and_then(Value::as_i64).ok_or("bits is no number")?;
-    let lst = list.get("lst").and_then(Value::as_str).ok_or("lst is no text")?;
-    let entries = Entries::decode(bits, lst, INFLATED_BYTES_MAX)?;
+    let text = list.get("lst").and_then(Value::as_str).ok_or("lst is no text")?;
+    let entries = Entries::decode(bits, text, INFLATED_BYTES_MAX)?;
     Ok(Sound { entries, issued_at, expires_at, ttl: ttl.map(Duration::from_secs) })
 }
 
@@ -284,14 +284,14 @@ fn key(jws: &Jws<'_>, signer: &Issuer, at: OffsetDateTime) -> Result<PublicKey, 
         let found = signer.key_of_chain(&header.x5c, key_use, at, None);
         return Ok(found.map_err(|why| format!("the key {}", why.words()))?.public);
     }
-    let signed = Signed {
+    let asked = Signed {
         key_id: header.kid.as_deref(),
         algorithm: header.algorithm,
         key_use,
         at,
         known_since: None,
     };
-    let key = signer.key_for(&signed).map_err(|why| format!("the key {}", why.words()))?;
+    let key = signer.key_for(&asked).map_err(|why| format!("the key {}", why.words()))?;
     key.public.clone().ok_or_else(|| "the key has no public half".into())
 }
 

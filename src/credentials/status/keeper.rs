@@ -127,7 +127,7 @@ impl Keeper {
         self.miss(wanted, &found);
         self.ask_elsewhere(wanted).await?;
         let loaded = found.iter().filter_map(|stored| loaded(stored).transpose());
-        let loaded: Vec<(Arc<str>, Arc<List>)> = loaded.collect::<Result<_, _>>()?;
+        let loaded: Vec<Loaded> = loaded.collect::<Result<_, _>>()?;
         let has_all = overlay(&mut tx, here.values().chain(loaded.iter().map(|it| &it.1))).await?;
         drop(tx);
         shared.book.change(loaded, &[]);
@@ -191,8 +191,11 @@ impl Keeper {
     }
 }
 
+/// A list by its address.
+type Loaded = (Arc<str>, Arc<List>);
+
 /// Returns a list as it lies in memory; `None` for one of which nothing is known yet.
-fn loaded(stored: &StoredList) -> Result<Option<(Arc<str>, Arc<List>)>, CredentialError> {
+fn loaded(stored: &StoredList) -> Result<Option<Loaded>, CredentialError> {
     let (keeping, entries) = if stored.kept_here {
         (Keeping::Here { issuer: stored.issuer }, own_entries(stored.entries.as_deref())?)
     } else {

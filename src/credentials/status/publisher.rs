@@ -15,15 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::credentials::domain::Status;
 use crate::credentials::error::CredentialError;
-use crate::credentials::issuing::draft::whole_seconds;
-use crate::credentials::issuing::reserve::list_key;
 use crate::credentials::registry::Registry;
 use crate::credentials::registry::keys::IssuerKeys;
 use crate::credentials::sdjwt::jws::{self, Header};
+use crate::credentials::status::signer::list_key;
 use crate::credentials::status::{LIST_TTL, own_entries};
 use crate::credentials::store::status as lists;
 use crate::credentials::store::status::publishing::{self as store, Signing, Token, Unsigned};
-use crate::kernel::clock::SharedClock;
+use crate::kernel::clock::{SharedClock, whole_seconds};
 use crate::platform::db::{Db, Record};
 use crate::platform::feed::tail::Tail;
 use crate::platform::permit::Permit;
@@ -195,7 +194,7 @@ impl Publisher {
         let issuer = book.issuer_by_id(list.issuer).ok_or_else(unknown)?;
         let no_key = || CredentialError::NoStatusKey { issuer: issuer.name.clone() };
         let (signer, key) = list_key(&book, issuer, &list.uri, now).ok_or_else(no_key)?;
-        let lst = match &list.entries {
+        let encoded = match &list.entries {
             Some(entries) => URL_SAFE_NO_PAD.encode(entries),
             None => own_entries(None)?
                 .encode()
@@ -209,7 +208,7 @@ impl Publisher {
             "iat": issued_at.unix_timestamp(),
             "exp": (issued_at + VALID_FOR).unix_timestamp(),
             "ttl": LIST_TTL.as_secs(),
-            "status_list": { "bits": 2, "lst": lst, "aggregation_uri": aggregation },
+            "status_list": { "bits": 2, "lst": encoded, "aggregation_uri": aggregation },
         });
         let header = Header {
             algorithm: key.algorithm.ok_or_else(no_key)?,

@@ -47,10 +47,18 @@ impl std::fmt::Debug for Served {
     }
 }
 
+/// An answer that is given again for a moment.
+#[derive(Clone)]
+struct Kept {
+    since: Instant,
+    /// `None` for a list that is not published.
+    document: Option<Document>,
+}
+
 struct Shared {
     served: Served,
-    /// By address; `None` for a list that is not published.
-    kept: Mutex<HashMap<String, (Instant, Option<Document>)>>,
+    /// By address.
+    kept: Mutex<HashMap<String, Kept>>,
 }
 
 /// Returns the routes of status lists.
@@ -64,7 +72,7 @@ pub fn router(served: Served) -> Router {
 
 async fn list(
     State(shared): State<Arc<Shared>>,
-    Path((issuer, shard)): Path<(String, String)>,
+    Path((issuer, text)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -74,7 +82,7 @@ async fn list(
         return said(StatusCode::NOT_IMPLEMENTED, "lists of earlier times are not served\n");
     }
     // No other spelling of the number names the same list.
-    let number = shard.parse::<u32>().ok().filter(|number| number.to_string() == shard);
+    let number = text.parse::<u32>().ok().filter(|number| number.to_string() == text);
     let lists = shared.served.addresses.status_lists(&issuer);
     let (Some(lists), Some(number)) = (lists, number) else { return nothing() };
     match shared.list(&format!("{lists}{number}")).await {
@@ -108,8 +116,8 @@ async fn aggregation(
 
 impl Shared {
     async fn list(&self, uri: &str) -> Result<Option<Document>, DbError> {
-        if let Some(document) = self.kept(uri) {
-            return Ok(document);
+        if let Some(kept) = self.kept(uri) {
+            return Ok(kept.document);
         }
         let mut tx = self.served.db.read(&Permit::of_hub()).await?;
         let published = store::published(tx.connection(), uri).await?;
@@ -123,17 +131,17 @@ impl Shared {
         });
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_MAX {
-            kept.retain(|_, (at, _)| at.elapsed() < FRESH);
+            kept.retain(|_, it| it.since.elapsed() < FRESH);
         }
         if kept.len() < KEPT_MAX {
-            kept.insert(uri.to_owned(), (Instant::now(), document.clone()));
+            kept.insert(uri.to_owned(), Kept { since: Instant::now(), document: document.clone() });
         }
         Ok(document)
     }
 
-    fn kept(&self, uri: &str) -> Option<Option<Document>> {
+    fn kept(&self, uri: &str) -> Option<Kept> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(uri).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, document)| document.clone())
+        kept.get(uri).filter(|it| it.since.elapsed() < FRESH).cloned()
     }
 }
 

@@ -28,6 +28,18 @@ pub async fn lease(
     Ok(next - count)
 }
 
+/// Begins a new list of every issuer. After a restore to an earlier state: places of the lists of before may have been given out since.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn begin_new_lists(connection: &mut PgConnection, places: i64) -> Result<u64, DbError> {
+    let begun = sqlx::query!("UPDATE issuer_status_place SET next = (next / $1 + 2) * $1", places)
+        .execute(connection)
+        .await?;
+    Ok(begun.rows_affected())
+}
+
 /// Returns one of an issuer's lists, and makes it if it is not there.
 ///
 /// # Errors

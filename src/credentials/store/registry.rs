@@ -45,8 +45,8 @@ pub async fn book(
 ) -> Result<Book, CredentialError> {
     let newest = revision(connection).await?;
     let revision = at.unwrap_or(newest).min(newest);
-    let mut keys = keys(connection, revision).await?;
-    let mut accreditations = accreditations(connection, revision).await?;
+    let mut keys = keys(connection, revision, known).await?;
+    let mut accreditations = accreditations(connection, revision, known).await?;
     let mut signers = status_signers(connection, revision).await?;
     let types = types(connection, revision, known).await?;
     let mut issuers = issuers(connection, revision).await?;
@@ -93,6 +93,7 @@ type OfIssuers<T> = HashMap<IssuerId, Vec<T>>;
 async fn keys(
     connection: &mut PgConnection,
     revision: i64,
+    known: &Book,
 ) -> Result<OfIssuers<Arc<IssuerKey>>, CredentialError> {
     let rows = sqlx::query!(
         r#"SELECT issuer_key_id, issuer_id, key_id, algorithm, public_jwk, authority, holding, use AS key_use, provider, handle,
@@ -105,8 +106,20 @@ async fn keys(
     .fetch_all(connection)
     .await
     .map_err(DbError::from)?;
+    let known: HashMap<_, _> =
+        known.issuers().iter().flat_map(|issuer| &issuer.keys).map(|key| (key.id, key)).collect();
     let mut found = OfIssuers::new();
     for row in rows {
+        // Parsing a key takes longer than everything else here.
+        let before = known.get(&IssuerKeyId(row.issuer_key_id)).filter(|key| {
+            let handle = key.held.as_ref().map(|held| &held.handle);
+            (key.retired_at, key.compromised_at, handle)
+                == (row.retired_at, row.compromised_at, row.handle.as_ref())
+        });
+        if let Some(same) = before {
+            found.entry(same.issuer).or_default().push(Arc::clone(same));
+            continue;
+        }
         let unreadable = CredentialError::Corrupt { what: "issuer key" };
         let holding = Holding::of_number(row.holding);
         let key_use = KeyUse::of_number(row.key_use);
@@ -144,6 +157,7 @@ async fn keys(
 async fn accreditations(
     connection: &mut PgConnection,
     revision: i64,
+    known: &Book,
 ) -> Result<OfIssuers<Arc<Accreditation>>, CredentialError> {
     let rows = sqlx::query!(
         r#"SELECT a.accreditation_id, a.issuer_id, a.type_name, a.content, a.valid_from, a.valid_until, a.granted_by,
@@ -155,8 +169,15 @@ async fn accreditations(
     .fetch_all(connection)
     .await
     .map_err(DbError::from)?;
+    let known = known.issuers().iter().flat_map(|issuer| &issuer.accreditations);
+    let known: HashMap<_, _> = known.map(|it| (it.id.0, it)).collect();
     let mut found = OfIssuers::new();
     for row in rows {
+        let before = known.get(&row.accreditation_id);
+        if let Some(same) = before.filter(|it| it.withdrawn_at == row.withdrawn_at) {
+            found.entry(same.issuer).or_default().push(Arc::clone(same));
+            continue;
+        }
         let unreadable = CredentialError::Corrupt { what: "accreditation" };
         let content = pb::Accreditation::decode(row.content.as_slice()).map_err(|_| unreadable)?;
         let accreditation = Accreditation {

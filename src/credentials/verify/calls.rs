@@ -78,12 +78,8 @@ impl Verifier {
         is_batch: bool,
         about: impl FnOnce(Record) -> Record + Send,
     ) -> Result<Answered, Fault> {
-        if !call.request_id.is_empty() {
-            let mut tx = self.db.write(&call.permit).await?;
-            if let Some(stored) = earlier(&mut tx, call).await? {
-                drop(tx);
-                return self.repeated(call, stored).await;
-            }
+        if let Some(stored) = self.earlier(call).await? {
+            return self.repeated(call, stored).await;
         }
         for _ in 0..TRIES {
             let prepared = self.prepare(&call.permit, &call.asked, &call.texts, call.now).await?;
@@ -98,6 +94,19 @@ impl Verifier {
             }
         }
         Err(DbError::Contended(None).into())
+    }
+
+    /// Returns what is kept of the first answer to a request, if it was answered before.
+    ///
+    /// # Errors
+    ///
+    /// `REQUEST_ID_REUSED`, or the database fails.
+    pub async fn earlier(&self, call: &Call) -> Result<Option<Bytes>, Fault> {
+        if call.request_id.is_empty() {
+            return Ok(None);
+        }
+        let mut tx = self.db.write(&call.permit).await?;
+        earlier(&mut tx, call).await
     }
 
     async fn told(

@@ -197,6 +197,12 @@ impl Ledger {
         self.failed(defect.check, defect.detail.clone().into());
     }
 
+    /// Returns whether a check was made and does not hold.
+    #[must_use]
+    pub fn has_failed(&self, rule: &Rule) -> bool {
+        self.failures.iter().any(|(at, _)| ORDER.get(*at).is_some_and(|it| it.id == rule.id))
+    }
+
     /// Returns what the first failure makes of the presentation; VALID without one.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -242,6 +248,17 @@ mod tests {
         let names: BTreeSet<_> = ORDER.iter().map(|it| it.id).collect();
         assert_eq!(names.len(), ORDER.len());
         assert!(ORDER.iter().all(|it| !it.clause.is_empty()));
+    }
+
+    #[test]
+    fn the_guide_has_every_check_with_its_clause() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guides/credentials.md");
+        let guide = std::fs::read_to_string(path).unwrap();
+        for rule in OWN {
+            let line = guide.lines().find(|it| it.starts_with(&format!("| `{}` |", rule.id)));
+            let line = line.unwrap_or_else(|| panic!("{} is not in the guide", rule.id));
+            assert!(line.ends_with(&format!("| {} |", rule.clause)), "{line}");
+        }
     }
 
     #[test]

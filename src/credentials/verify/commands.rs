@@ -13,11 +13,13 @@ use crate::credentials::consent::{Consent, EvidenceKind, State, nonce_sha256};
 use crate::credentials::domain::{ConsentId, Outcome};
 use crate::credentials::error::CredentialError;
 use crate::credentials::registry::Registry;
+use crate::credentials::registry::book::Book;
 use crate::credentials::status::Statuses;
 use crate::credentials::status::look::{Look, Why};
 use crate::credentials::store::{consent as store, follow as known};
 use crate::credentials::verify::basis::Seals;
 use crate::credentials::verify::cache::Verified;
+use crate::credentials::verify::check as rule;
 use crate::credentials::verify::engine::{ANOTHER_HOLDER, Facts, Nonce};
 use crate::credentials::verify::follow;
 use crate::credentials::verify::policy::{Asked, Right};
@@ -115,6 +117,7 @@ impl Verifier {
         };
         let examined = task.examine_all(texts, Arc::clone(&facts)).await?;
         let examined = self.settle(&task, texts, &facts, examined).await?;
+        self.want_keys(&task.book, &examined);
         Ok(Prepared { task, peeks, nonces, facts, examined })
     }
 
@@ -205,6 +208,13 @@ impl Verifier {
         let mut hub = self.db.read(&Permit::of_hub()).await?;
         let known = known::known(hub.connection(), &[digest.to_vec()]).await?;
         Ok(known.into_iter().next().and_then(|it| it.worker_id))
+    }
+
+    /// Has keys of issuers elsewhere looked up that nobody here knows yet: the same credential finds them a little later.
+    fn want_keys(&self, book: &Book, examined: &[Examined]) {
+        let unknown = examined.iter().filter(|it| it.verdict.ledger.has_failed(&rule::KEY_KNOWN));
+        let issuers = unknown.filter_map(|it| book.issuer(&it.verdict.issuer));
+        issuers.filter(|it| it.discovers_keys).for_each(|it| self.registry.want_keys(it.id));
     }
 
     /// Examines those again whose status was not at hand: as of another time it is read from history, and a list that is on its way is
@@ -315,7 +325,9 @@ pub fn holds(consent: &Consent, now: OffsetDateTime) -> Result<(), CredentialErr
 fn with_own_nonce(mut peeks: Vec<Peek>, asked: &Asked, by_consent: bool) -> Vec<Peek> {
     if by_consent && !asked.policy.nonce.is_empty() {
         let own = nonce_sha256(&asked.policy.nonce);
-        peeks.iter_mut().for_each(|it| it.nonce_sha256 = Some(own));
+        for it in &mut peeks {
+            it.nonce_sha256 = Some(own);
+        }
     }
     peeks
 }

@@ -401,7 +401,7 @@ impl<'a> Examination<'a> {
         match finding.status {
             Status::Valid => self.pass(&[&rule::STATUS_NOT_REVOKED, &rule::STATUS_NOT_SUSPENDED]),
             Status::Revoked => {
-                self.verdict.ledger.fail(&rule::STATUS_NOT_REVOKED, "it was revoked")
+                self.verdict.ledger.fail(&rule::STATUS_NOT_REVOKED, "it was revoked");
             }
             Status::Suspended => {
                 self.pass(&[&rule::STATUS_NOT_REVOKED]);

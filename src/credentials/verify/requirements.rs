@@ -20,6 +20,8 @@ impl Verifier {
         call: Call,
         (source, external_id): (&str, &str),
     ) -> Result<pb::CheckRequirementsResponse, Fault> {
+        // Whether the request was made before is told first, whatever became of the posting.
+        self.earlier(&call).await?;
         let mut tx = self.db.read(&call.permit).await?;
         let name = format!("sources/{source}/{external_id}");
         let required = posting::required_types(&mut tx, (source, external_id)).await?;

@@ -47,7 +47,8 @@ pub fn draft(request: &pb::RecordConsentRequest, now: OffsetDateTime) -> Result<
     words("terms.purpose", &terms.purpose, 3, &mut wrong);
     let claims: Vec<ClaimPath> =
         terms.claims.iter().filter_map(|it| ClaimPath::parse(&it.segments)).collect();
-    let evidence = evidence(request.evidence.clone().unwrap_or_default(), &mut wrong);
+    let shown = request.evidence.clone().unwrap_or_default();
+    let evidence = evidence(&shown, &mut wrong);
     if let Some(evidence) = &evidence
         && reference.is_none()
         && wrong.is_empty()
@@ -83,7 +84,7 @@ fn until(
     sound
 }
 
-fn evidence(message: pb::Evidence, wrong: &mut Vec<Violation>) -> Option<Evidence> {
+fn evidence(message: &pb::Evidence, wrong: &mut Vec<Violation>) -> Option<Evidence> {
     let kind = match message.kind() {
         pb::EvidenceKind::Unspecified => return None,
         pb::EvidenceKind::HolderSignature => EvidenceKind::HolderSignature,
@@ -181,7 +182,7 @@ pub fn of_stored(terms: &[u8], evidence: &[u8]) -> Option<(Terms, Evidence)> {
     };
     let mut wrong = Vec::new();
     let message = pb::Evidence::decode(evidence).ok()?;
-    Some((terms, self::evidence(message, &mut wrong)?))
+    Some((terms, self::evidence(&message, &mut wrong)?))
 }
 
 /// Returns a consent as the contract has it.

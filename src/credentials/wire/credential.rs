@@ -5,11 +5,12 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::credentials::domain::{ClaimPath, CredentialId};
-use crate::credentials::issuing::draft::{Draft, violation, whole_seconds};
+use crate::credentials::issuing::draft::{Draft, violation};
 use crate::credentials::sdjwt::json;
 use crate::credentials::sdjwt::key::PublicKey;
 use crate::credentials::store::credential::{Changed, Common, Kept};
 use crate::credentials::wire::timestamp;
+use crate::kernel::clock::whole_seconds;
 use crate::kernel::fault::Fault;
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;

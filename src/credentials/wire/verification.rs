@@ -29,7 +29,7 @@ pub fn asked(
     now: OffsetDateTime,
 ) -> Result<Asked, Fault> {
     let mut wrong = Vec::new();
-    let grounds = self::grounds(grounds.unwrap_or_default(), &mut wrong);
+    let grounds = self::grounds(&grounds.unwrap_or_default(), &mut wrong);
     let policy = policy.unwrap_or_default();
     let policy_encoded = policy.encode_to_vec();
     let policy = self::policy(policy, now, &mut wrong);
@@ -52,7 +52,7 @@ pub fn asked(
     }
 }
 
-fn grounds(message: pb::Grounds, wrong: &mut Vec<Violation>) -> Option<Grounds> {
+fn grounds(message: &pb::Grounds, wrong: &mut Vec<Violation>) -> Option<Grounds> {
     let purpose = message.purpose.trim().to_owned();
     match (message.consent_id.is_empty(), message.law.is_empty()) {
         (false, true) => {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::demo::credentials::CredentialStory;
 use crate::demo::summary::{Quantiles, Summary};
 
 /// Renders the summary.
@@ -81,11 +82,17 @@ fn totals(text: &mut String, summary: &Summary) {
             summary.surprises,
         ),
     ];
+    let story = summary.credentials.iter().flat_map(CredentialStory::lines);
     let differences = summary.bureaus.iter().flat_map(|bureau| &bureau.differences);
     let surprises = summary.platforms.iter().flat_map(|platform| &platform.surprises);
     let incomplete = summary.bureaus.iter().filter(|bureau| !bureau.complete);
     let incomplete = incomplete.map(|it| format!("{} gave up waiting for its deliveries", it.name));
-    for line in lines.into_iter().chain(incomplete).chain(differences.chain(surprises).cloned()) {
+    for line in lines
+        .into_iter()
+        .chain(story)
+        .chain(incomplete)
+        .chain(differences.chain(surprises).cloned())
+    {
         // Writing into a String cannot fail.
         writeln!(text, "{line}").unwrap_or_default();
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use peshub::client::error::Refusal;
 use peshub::credentials::domain::Algorithm;
 use peshub::credentials::registry::Registry;
@@ -21,10 +23,10 @@ use peshub::platform::keys::files::{self, Ring};
 use prost_types::Timestamp;
 use tonic::Status;
 
-use crate::program::{done, peshub};
+use crate::program::{done, failed, peshub};
 use crate::support::credentials::{
-    ACADEMY, Issuers, REGISTRAR, WELDING, accredit, add_key, create_issuer, division, occupation,
-    trusted,
+    ACADEMY, Issuers, REGISTRAR, WELDING, accredit, add_key, cli, create_issuer, division,
+    occupation, trusted,
 };
 use crate::support::{World, cluster, story, until};
 
@@ -32,12 +34,12 @@ fn now() -> i64 {
     SystemClock.now().unix_timestamp()
 }
 
-fn at(seconds: i64) -> Option<Timestamp> {
-    Some(Timestamp { seconds, nanos: 0 })
+fn at(seconds: i64) -> Timestamp {
+    Timestamp { seconds, nanos: 0 }
 }
 
-fn reason(status: Status) -> String {
-    Refusal::of(&status).reason
+fn reason(status: &Status) -> String {
+    Refusal::of(status).reason
 }
 
 /// Names of the fields that a request breaks.
@@ -55,7 +57,7 @@ async fn issuer(client: &mut Issuers, name: &str) -> Issuer {
 async fn resolve(client: &mut Issuers, at: i64, trust_revision: i64) -> ResolveTrustResponse {
     let request = ResolveTrustRequest {
         issuer: ACADEMY.to_owned(),
-        at: self::at(at),
+        at: Some(self::at(at)),
         trust_revision,
         ..ResolveTrustRequest::default()
     };
@@ -75,7 +77,7 @@ fn an_issuer_is_registered_gets_a_key_and_is_accredited() {
         assert_eq!((found.name.as_str(), found.owner.as_str()), (ACADEMY, ACADEMY));
         assert_eq!(found.registered_by, REGISTRAR);
         assert_eq!(found.keys, [made.key]);
-        assert_eq!(found.accreditations, [made.accreditation.clone()]);
+        assert_eq!(found.accreditations, std::slice::from_ref(&made.accreditation));
         assert_eq!(made.accreditation.divisions[0].code, "330000");
         assert_eq!(made.accreditation.granted_by, REGISTRAR);
         let lists = "https://hub.example/status-lists/academy-hangzhou/";
@@ -107,7 +109,7 @@ fn everything_that_is_wrong_with_an_issuer_is_told_at_once() {
                 owner: owner.to_owned(),
                 ..CreateIssuerRequest::default()
             };
-            let found = registrar.create_issuer(request).await.map_err(reason);
+            let found = registrar.create_issuer(request).await.map_err(|it| reason(&it));
             assert_eq!(found.err().as_deref(), Some(expected), "{identifier}");
         };
         let invalid = "FIELDS_INVALID";
@@ -139,7 +141,7 @@ fn names_and_identifiers_are_taken_once() {
                 owner: owner.to_owned(),
                 ..CreateIssuerRequest::default()
             };
-            elsewhere.create_issuer(request).await.map(drop).map_err(reason)
+            elsewhere.create_issuer(request).await.map(drop).map_err(|it| reason(&it))
         };
         let exists = Err("ALREADY_EXISTS".to_owned());
         assert_eq!(check("first", "https://a.example/1", "").await, exists);
@@ -161,7 +163,7 @@ fn only_who_owns_or_registered_an_issuer_has_anything_to_say_about_its_keys() {
                 ..AddIssuerKeyRequest::default()
             };
             let mut client = hub.connect(who).await.issuers();
-            let found = client.add_issuer_key(request).await.map(drop).map_err(reason);
+            let found = client.add_issuer_key(request).await.map(drop).map_err(|it| reason(&it));
             assert_eq!(found, expected.map_err(str::to_owned), "{who}");
         };
         check(ACADEMY, Ok(())).await;
@@ -177,21 +179,21 @@ fn only_who_owns_or_registered_an_issuer_has_anything_to_say_about_its_keys() {
         };
         let mut stranger = hub.connect("bureau-hangzhou").await.issuers();
         let refused = stranger.end_issuer_key(end.clone()).await.unwrap_err();
-        assert_eq!(reason(refused), "ISSUER_NOT_FOUND");
+        assert_eq!(reason(&refused), "ISSUER_NOT_FOUND");
         let mut owner = hub.connect(ACADEMY).await.issuers();
         let refused = owner.end_issuer_key(end).await.unwrap_err();
-        assert_eq!(reason(refused), "ISSUER_KEY_NOT_FOUND");
+        assert_eq!(reason(&refused), "ISSUER_KEY_NOT_FOUND");
         let request = AddStatusSignerRequest {
             issuer: ACADEMY.to_owned(),
             uri_prefix: "https://lists.example/".to_owned(),
             ..AddStatusSignerRequest::default()
         };
         let refused = stranger.add_status_signer(request.clone()).await.unwrap_err();
-        assert_eq!(reason(refused), "ISSUER_NOT_FOUND");
+        assert_eq!(reason(&refused), "ISSUER_NOT_FOUND");
         let mut registrar = hub.connect(REGISTRAR).await.issuers();
         registrar.add_status_signer(request.clone()).await.unwrap();
         let refused = registrar.add_status_signer(request).await.unwrap_err();
-        assert_eq!(reason(refused), "ALREADY_EXISTS");
+        assert_eq!(reason(&refused), "ALREADY_EXISTS");
     });
 }
 
@@ -220,20 +222,18 @@ fn an_issuers_own_key_is_entered_under_its_own_name_or_its_thumbprint() {
         let mut jwk = fresh_jwk(Algorithm::EdDsa);
         let public = PublicKey::from_jwk(&jwk).unwrap();
         let plain = add(jwk.to_string(), "", None).await.unwrap();
-        use base64::Engine as _;
-        let thumbprint =
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(public.thumbprint());
+        let thumbprint = URL_SAFE_NO_PAD.encode(public.thumbprint());
         assert_eq!(plain.key_id, thumbprint);
         assert_eq!(plain.holding, i32::from(KeyHolding::Issuer));
         jwk["kid"] = "named".into();
         // It may have signed long before the hub heard of it.
-        let named = add(jwk.to_string(), "", at(now() - 100_000)).await.unwrap();
+        let named = add(jwk.to_string(), "", Some(at(now() - 100_000))).await.unwrap();
         assert_eq!(named.key_id, "named");
         assert_eq!(named.valid_from.unwrap().seconds / 1_000, (now() - 100_000) / 1_000);
         let given = add(jwk.to_string(), "given", None).await.unwrap();
         assert_eq!(given.key_id, "given");
         let twice = add(jwk.to_string(), "given", None).await.unwrap_err();
-        assert_eq!(reason(twice), "ALREADY_EXISTS");
+        assert_eq!(reason(&twice), "ALREADY_EXISTS");
         let mut refused = async |jwk: &str, key_id: &str, expected: &[&str]| {
             let status = add(jwk.to_owned(), key_id, None).await.unwrap_err();
             assert_eq!(fields(&status), expected, "{jwk}");
@@ -290,8 +290,7 @@ fn a_key_file_serves_the_issuer_whose_name_it_bears_and_nobody_else() {
         create_issuer(&mut registrar, ACADEMY, ACADEMY).await;
         create_issuer(&mut registrar, "other", ACADEMY).await;
         let secret = SecretKey::generate(Algorithm::EdDsa).unwrap();
-        use base64::Engine as _;
-        let text = base64::engine::general_purpose::STANDARD.encode(secret.pkcs8().unwrap());
+        let text = STANDARD.encode(secret.pkcs8().unwrap());
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
         let file = data_dir.join("dev/keys/issuer-academy-hangzhou-hsm1.pem");
         std::fs::write(&file, pem).unwrap();
@@ -310,7 +309,7 @@ fn a_key_file_serves_the_issuer_whose_name_it_bears_and_nobody_else() {
             [("other", "hsm1"), (ACADEMY, "none"), (ACADEMY, "../signing"), (ACADEMY, "x/../hsm1")]
         {
             let refused = add(issuer, held_as).await.unwrap_err();
-            assert_eq!(reason(refused), "KEY_UNAVAILABLE", "{issuer} {held_as}");
+            assert_eq!(reason(&refused), "KEY_UNAVAILABLE", "{issuer} {held_as}");
         }
         let (registry, keys) = office(world, &data_dir).await;
         let book = registry.present();
@@ -347,19 +346,19 @@ fn a_key_is_retired_once_and_may_be_compromised_after_that_and_never_comes_back(
         let (first, second) = (made.key.key_id, add_key(&mut owner, ACADEMY).await.key_id);
         let (retired, compromised) = (KeyEnd::Retired, KeyEnd::Compromised);
         // What was signed until now stays good; what is in wrong hands is so now.
-        let past = end(&mut owner, &first, retired, at(now() - 100)).await.unwrap_err();
+        let past = end(&mut owner, &first, retired, Some(at(now() - 100))).await.unwrap_err();
         assert_eq!(fields(&past), ["at"]);
-        let future = end(&mut owner, &first, compromised, at(now() + 100)).await.unwrap_err();
+        let future = end(&mut owner, &first, compromised, Some(at(now() + 100))).await.unwrap_err();
         assert_eq!(fields(&future), ["at"]);
-        end(&mut owner, &first, retired, at(now() + 1_000)).await.unwrap();
+        end(&mut owner, &first, retired, Some(at(now() + 1_000))).await.unwrap();
         let again = end(&mut owner, &first, retired, None).await.unwrap_err();
-        assert_eq!(reason(again), "ISSUER_KEY_ENDED");
-        end(&mut owner, &first, compromised, at(now() - 100)).await.unwrap();
+        assert_eq!(reason(&again), "ISSUER_KEY_ENDED");
+        end(&mut owner, &first, compromised, Some(at(now() - 100))).await.unwrap();
         let again = end(&mut owner, &first, compromised, None).await.unwrap_err();
-        assert_eq!(reason(again), "ISSUER_KEY_ENDED");
+        assert_eq!(reason(&again), "ISSUER_KEY_ENDED");
         end(&mut owner, &second, compromised, None).await.unwrap();
         let again = end(&mut owner, &second, retired, None).await.unwrap_err();
-        assert_eq!(reason(again), "ISSUER_KEY_ENDED");
+        assert_eq!(reason(&again), "ISSUER_KEY_ENDED");
         let found = issuer(&mut owner, ACADEMY).await;
         let ends: Vec<_> = found
             .keys
@@ -385,7 +384,7 @@ fn a_bureau_accredits_within_its_divisions_and_withdraws_what_it_gave() {
         let mut hangzhou = hub.connect("bureau-hangzhou").await.issuers();
         for beyond in ["330000", "440300", "CN"] {
             let refused = hangzhou.accredit_issuer(request(&["330106", beyond])).await;
-            assert_eq!(reason(refused.unwrap_err()), "ACTION_NOT_GRANTED", "{beyond}");
+            assert_eq!(reason(&refused.unwrap_err()), "ACTION_NOT_GRANTED", "{beyond}");
         }
         let given = hangzhou.accredit_issuer(request(&["330106"])).await.unwrap().into_inner();
         let given = given.accreditation.unwrap();
@@ -401,14 +400,14 @@ fn a_bureau_accredits_within_its_divisions_and_withdraws_what_it_gave() {
         };
         let mut registrar = hub.connect(REGISTRAR).await.issuers();
         let refused = registrar.withdraw_accreditation(withdraw(None)).await.unwrap_err();
-        assert_eq!(reason(refused), "ACCREDITATION_NOT_FOUND", "another bureau's");
-        let refused = hangzhou.withdraw_accreditation(withdraw(at(now() - 100))).await;
+        assert_eq!(reason(&refused), "ACCREDITATION_NOT_FOUND", "another bureau's");
+        let refused = hangzhou.withdraw_accreditation(withdraw(Some(at(now() - 100)))).await;
         assert_eq!(fields(&refused.unwrap_err()), ["at"]);
         let withdrawn = hangzhou.withdraw_accreditation(withdraw(None)).await.unwrap();
         let withdrawn = withdrawn.into_inner().accreditation.unwrap();
         assert_eq!(withdrawn.withdrawn_because, "it has closed");
         // Again changes nothing.
-        let again = hangzhou.withdraw_accreditation(withdraw(at(now() + 100))).await.unwrap();
+        let again = hangzhou.withdraw_accreditation(withdraw(Some(at(now() + 100)))).await.unwrap();
         assert_eq!(again.into_inner().accreditation.unwrap(), withdrawn);
     });
 }
@@ -424,8 +423,8 @@ fn everything_that_is_wrong_with_an_accreditation_is_told_at_once() {
             type_name: WELDING.to_owned(),
             occupations: vec![occupation("6-18-02-04"), occupation("welder")],
             divisions: vec![division("330104"), division("330106")],
-            valid_from: at(now() + 100),
-            valid_until: at(now()),
+            valid_from: Some(at(now() + 100)),
+            valid_until: Some(at(now())),
             ..AccreditIssuerRequest::default()
         };
         let status = registrar.accredit_issuer(broken).await.unwrap_err();
@@ -437,7 +436,7 @@ fn everything_that_is_wrong_with_an_accreditation_is_told_at_once() {
                 type_name: type_name.to_owned(),
                 ..AccreditIssuerRequest::default()
             };
-            reason(registrar.accredit_issuer(request).await.unwrap_err())
+            reason(&registrar.accredit_issuer(request).await.unwrap_err())
         };
         assert_eq!(refused("nobody", WELDING).await, "ISSUER_NOT_FOUND");
         assert_eq!(refused(ACADEMY, "nothing").await, "CREDENTIAL_TYPE_NOT_FOUND");
@@ -548,7 +547,7 @@ fn a_list_of_issuers_comes_in_pages_that_lack_and_repeat_nobody() {
         let token = client.list_issuers(three.clone()).await.unwrap().into_inner().next_page_token;
         let other = ListIssuersRequest { page_token: token, owner: ACADEMY.to_owned(), ..three };
         let refused = client.list_issuers(other).await.unwrap_err();
-        assert_eq!(reason(refused), "PAGE_TOKEN_INVALID");
+        assert_eq!(reason(&refused), "PAGE_TOKEN_INVALID");
     });
 }
 
@@ -610,5 +609,88 @@ fn keys_that_the_hub_holds_sign_on_when_the_master_key_has_changed_and_the_old_o
         let key = book.issuer(ACADEMY).unwrap().key(&made.key.key_id).unwrap();
         let signature = keys.sign(key, b"message").await.unwrap();
         assert!(key.public.as_ref().unwrap().verify(b"message", &signature));
+    });
+}
+
+#[test]
+fn an_issuer_that_issues_elsewhere_has_no_key_at_the_hub_and_nobody_has_too_many() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let mut registrar = hub.connect(REGISTRAR).await.issuers();
+        let request = CreateIssuerRequest {
+            name: "elsewhere".to_owned(),
+            identifier: "https://a.example".to_owned(),
+            display_name: "Elsewhere".to_owned(),
+            ..CreateIssuerRequest::default()
+        };
+        registrar.create_issuer(request).await.unwrap();
+        let made = AddIssuerKeyRequest {
+            issuer: "elsewhere".to_owned(),
+            ..AddIssuerKeyRequest::default()
+        };
+        let refused = registrar.add_issuer_key(made.clone()).await.unwrap_err();
+        assert_eq!(fields(&refused), ["public_jwk"]);
+        let own =
+            AddIssuerKeyRequest { public_jwk: fresh_jwk(Algorithm::Es256).to_string(), ..made };
+        registrar.add_issuer_key(own.clone()).await.unwrap();
+        sqlx::query(
+            "INSERT INTO issuer_key (issuer_id, key_id, algorithm, public_jwk, holding, use, valid_from, added_at, revision)
+             SELECT issuer_id, 'k' || n, algorithm, public_jwk, holding, use, valid_from, added_at, revision
+             FROM issuer_key, generate_series(2, 500) n",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        let one_more = AddIssuerKeyRequest { key_id: "one-more".to_owned(), ..own };
+        let hub = world.hub().await;
+        let mut registrar = hub.connect(REGISTRAR).await.issuers();
+        let refused = registrar.add_issuer_key(one_more).await.unwrap_err();
+        assert_eq!(fields(&refused), ["issuer"]);
+    });
+}
+
+#[test]
+fn the_registry_is_kept_with_the_program() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let run = |who: &str, arguments: &str| {
+            done(cli(&hub, who).arg("issuers").args(arguments.split(' ')))
+        };
+        run(REGISTRAR, "types publish samples/credential-types/training-completion.json");
+        let create = "create academy-hangzhou --display-name Academy --owner academy-hangzhou";
+        let made = run(REGISTRAR, create);
+        assert!(
+            made.starts_with("academy-hangzhou · Academy · https://hub.example/issuers/"),
+            "{made}"
+        );
+        let key = run(ACADEMY, "add-key academy-hangzhou --algorithm eddsa --json");
+        let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+        let key_id = key["key_id"].as_str().unwrap();
+        assert_eq!(key["algorithm"], "KEY_ALGORITHM_EDDSA");
+        let accredit = "accredit academy-hangzhou training-completion --division 330100 --occupation csco:6-18 --until 2099-01-01";
+        let given = run(REGISTRAR, accredit);
+        assert!(given.contains("6-18-00-00 ") && given.contains("330100 杭州市"), "{given}");
+        assert!(given.contains("until 2099-01-01T00:00:00Z"), "{given}");
+        run(REGISTRAR, "add-status-signer academy-hangzhou https://lists.example/a/");
+        let shown = run("platform-north", "show academy-hangzhou");
+        for words in [key_id, "EdDSA · held by the hub", "https://lists.example/a/…", "6-18"] {
+            assert!(shown.contains(words), "{words} in {shown}");
+        }
+        assert_eq!(run("platform-north", "list --type training-completion").lines().count(), 1);
+        let resolved = run("platform-north", "resolve academy-hangzhou --type training-completion");
+        assert!(resolved.starts_with("registry revision 5\n"), "{resolved}");
+        assert_eq!(resolved.lines().count(), 5, "a key, an accreditation, two lists: {resolved}");
+        let before = run("platform-north", "resolve academy-hangzhou --revision 2");
+        assert_eq!(before.lines().count(), 2, "{before}");
+        let ended = run(ACADEMY, &format!("end-key academy-hangzhou {key_id} --compromised"));
+        assert!(ended.contains("· compromised 20"), "{ended}");
+        let id = given.split_whitespace().nth(1).unwrap();
+        let withdrawn = run(REGISTRAR, &format!("withdraw {id} --because closed"));
+        assert!(withdrawn.contains(": closed"), "{withdrawn}");
+        let retired = run(REGISTRAR, "types retire training-completion 1");
+        assert!(retired.trim_end().ends_with("· retired"), "{retired}");
+        let wrong = ["issuers", "end-key", ACADEMY, key_id, "--at", "yesterday"];
+        let said = failed(cli(&hub, ACADEMY).args(wrong), 2);
+        assert!(said.contains("2026-01-31"), "{said}");
     });
 }

@@ -16,8 +16,8 @@ use crate::support::credentials::{
 };
 use crate::support::{story, until};
 
-fn reason(status: Status) -> String {
-    Refusal::of(&status).reason
+fn reason(status: &Status) -> String {
+    Refusal::of(status).reason
 }
 
 async fn create(client: &mut Issuers, it: CredentialType) -> Result<CredentialType, Status> {
@@ -33,7 +33,8 @@ fn samples() -> Vec<(String, CredentialType)> {
         .map(|entry| {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
-            let it = credential_type::read(&text).unwrap_or_else(|why| panic!("{path:?}: {why}"));
+            let it = credential_type::read(&text)
+                .unwrap_or_else(|why| panic!("{}: {why}", path.display()));
             (path.file_stem().unwrap().to_str().unwrap().to_owned(), it)
         })
         .collect();
@@ -281,6 +282,7 @@ fn a_schema_stands_by_itself_and_closes_with_what_it_names() {
             assert_eq!(broken(&mut client, it).await, ["schema_json"]);
         };
         check(&|schema| schema["additionalProperties"] = json!(true)).await;
+        check(&|schema| schema["patternProperties"] = json!({"^x": {}})).await;
         check(&|schema| schema["type"] = json!("array")).await;
         check(&|schema| schema["type"] = json!("thing")).await;
         check(&|schema| schema["allOf"] = json!([{"$ref": "https://a.example/schema"}])).await;
@@ -310,21 +312,21 @@ fn versions_follow_each_other_and_a_name_belongs_to_who_published_it_first() {
         let seventh = CredentialType { version: 7, ..welding_type() };
         assert_eq!(publish(&mut client, seventh.clone()).await.version, 7);
         let again = create(&mut client, seventh).await.unwrap_err();
-        assert_eq!(reason(again), "ALREADY_EXISTS");
+        assert_eq!(reason(&again), "ALREADY_EXISTS");
         let between = CredentialType { version: 5, ..welding_type() };
         assert_eq!(broken(&mut client, between).await, ["version"]);
         let named = CredentialType { vct: "urn:example:welding".to_owned(), ..welding_type() };
         let eighth = publish(&mut client, named.clone()).await;
         assert_eq!((eighth.version, eighth.vct.as_str()), (8, "urn:example:welding"));
         let taken = create(&mut client, named).await.unwrap_err();
-        assert_eq!(reason(taken), "ALREADY_EXISTS");
+        assert_eq!(reason(&taken), "ALREADY_EXISTS");
         let mut other = hub.connect("bureau-nation").await.issuers();
         let refused = create(&mut other, welding_type()).await.unwrap_err();
-        assert_eq!(reason(refused), "ALREADY_EXISTS", "the name is another bureau's");
+        assert_eq!(reason(&refused), "ALREADY_EXISTS", "the name is another bureau's");
         let mut get = async |name: &str, version, vct: &str| {
             let (name, vct) = (name.to_owned(), vct.to_owned());
             let request = GetCredentialTypeRequest { name, version, vct };
-            let found = other.get_credential_type(request).await.map_err(reason)?;
+            let found = other.get_credential_type(request).await.map_err(|it| reason(&it))?;
             Ok::<_, String>(found.into_inner().credential_type.unwrap().version)
         };
         assert_eq!(get(WELDING, 0, "").await, Ok(8));
@@ -341,7 +343,7 @@ fn versions_follow_each_other_and_a_name_belongs_to_who_published_it_first() {
             request_id: String::new(),
         };
         let refused = other.retire_credential_type(retire.clone()).await.unwrap_err();
-        assert_eq!(reason(refused), "CREDENTIAL_TYPE_NOT_FOUND");
+        assert_eq!(reason(&refused), "CREDENTIAL_TYPE_NOT_FOUND");
         let retired = client.retire_credential_type(retire.clone()).await.unwrap().into_inner();
         let again = client.retire_credential_type(retire).await.unwrap().into_inner();
         assert!(again.credential_type.as_ref().unwrap().retired_at.is_some());

@@ -12,7 +12,7 @@ use peshub::credentials::sdjwt::key::{PublicKey, SecretKey};
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::pb::peshub::credentials::v1::{
     AddIssuerKeyRequest, CreateIssuerRequest, EndIssuerKeyRequest, GetIssuerRequest, IssuerKey,
-    KeyEnd, KeyHolding,
+    KeyEnd, KeyHolding, VerdictOutcome,
 };
 use prost_types::Timestamp;
 use reqwest::header::{HeaderMap, IF_NONE_MATCH};
@@ -21,9 +21,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::credentials::{
-    ACADEMY, Issuers, REGISTRAR, WELDING, add_key, create_issuer, trusted, welding_type,
+    ACADEMY, Issuers, REGISTRAR, WELDING, accredit, add_key, create_issuer, publish, trusted,
+    welding_claims, welding_type,
 };
-use crate::support::{TestHub, story, until, within};
+use crate::support::wallet::{look, said, sign};
+use crate::support::{TestHub, World, story, until, within};
 
 /// Asks a hub's public listener for something.
 async fn ask(hub: &TestHub, path: &str) -> (StatusCode, HeaderMap, String) {
@@ -327,6 +329,14 @@ async fn until_keys(hub: &TestHub, expected: &[&str]) {
     .await;
 }
 
+/// Lets the keys that are there be two hours old.
+async fn settle(world: &World) {
+    sqlx::query("UPDATE issuer_key SET added_at = added_at - interval '2 hours'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+}
+
 fn fresh() -> SecretKey {
     SecretKey::generate(Algorithm::Es256).unwrap()
 }
@@ -345,6 +355,12 @@ fn keys_of_an_issuer_elsewhere_enter_when_they_are_first_seen_and_are_retired_wh
         assert_eq!(found.holding, i32::from(KeyHolding::Discovered));
         assert_eq!(found.public_jwk, one.public().to_jwk().to_string());
         assert!(found.valid_from.unwrap().seconds >= before, "from when it was first seen");
+        // What was found a moment ago is not gone when a cache lacks it.
+        elsewhere.tells_keys(&[("two", &two)]);
+        let next = world.hub().await;
+        until_keys(&next, &["one", "two"]).await;
+        world.stop(&next).await;
+        settle(world).await;
         // The next look-up: what has come enters, what is gone is retired. Another hub looks at its own pace, and at once.
         elsewhere.tells_keys(&[("two", &two)]);
         let other = world.hub().await;
@@ -354,6 +370,7 @@ fn keys_of_an_issuer_elsewhere_enter_when_they_are_first_seen_and_are_retired_wh
         assert!(gone.compromised_at.is_none(), "what it signed before stays good");
         // What is retired does not come back, and an id is never another key.
         elsewhere.tells_keys(&[("one", &one), ("two", &fresh()), ("three", &fresh())]);
+        settle(world).await;
         let third = world.hub().await;
         until_keys(&third, &["three"]).await;
     });
@@ -444,5 +461,34 @@ fn an_issuer_that_the_hub_knows_nothing_of_is_asked_nothing() {
         world.stop(&hub).await;
         world.stop(&world.hub().await).await;
         assert_eq!(elsewhere.times_asked(), 0);
+    });
+}
+
+#[test]
+fn a_credential_with_a_key_that_is_new_at_its_issuer_is_believed_soon_after_it_was_met() {
+    story(async |world| {
+        let elsewhere = Elsewhere::start().await;
+        let (before, after) = (fresh(), fresh());
+        elsewhere.tells_keys(&[("before", &before)]);
+        let hub = world.hub().await;
+        discovering(&hub, &elsewhere).await;
+        until_keys(&hub, &["before"]).await;
+        let mut registrar = hub.connect(REGISTRAR).await.issuers();
+        let it = publish(&mut registrar, welding_type()).await;
+        accredit(&mut registrar, "elsewhere", WELDING).await;
+        let Value::Object(mut claims) = welding_claims() else { panic!("no object") };
+        claims.insert("iss".to_owned(), json!(elsewhere.identifier()));
+        claims.insert("vct".to_owned(), json!(it.vct));
+        claims.insert("iat".to_owned(), json!(SystemClock.now().unix_timestamp()));
+        let mut verifier = hub.connect("bureau-hangzhou").await.verification();
+        let known = sign(&before, Some("before"), claims.clone());
+        assert_eq!(said(&look(&mut verifier, &known).await), (VerdictOutcome::Valid, ""));
+        // The issuer changes its key. The hub would look again within five minutes, were it not for this.
+        elsewhere.tells_keys(&[("before", &before), ("after", &after)]);
+        let new = sign(&after, Some("after"), claims);
+        let unknown = (VerdictOutcome::UntrustedIssuer, "key.known");
+        assert_eq!(said(&look(&mut verifier, &new).await), unknown);
+        until_keys(&hub, &["after", "before"]).await;
+        assert_eq!(said(&look(&mut verifier, &new).await), (VerdictOutcome::Valid, ""));
     });
 }

@@ -6,7 +6,7 @@ use crate::credentials::domain::Algorithm;
 use crate::credentials::error::CredentialError;
 use crate::credentials::registry::chain;
 use crate::credentials::registry::commands::{Office, known, managed, sound, taken};
-use crate::credentials::registry::entry::{Held, Holding};
+use crate::credentials::registry::entry::{Held, Holding, Issuer};
 use crate::credentials::registry::keys::{KeyName, file, wrapped};
 use crate::credentials::sdjwt::encoding;
 use crate::credentials::sdjwt::key::PublicKey;
@@ -16,6 +16,9 @@ use crate::credentials::wire::{instant_or, violation};
 use crate::kernel::fields::{Rule, Violation};
 use crate::pb::peshub::credentials::v1 as pb;
 use crate::platform::db::{Record, WriteTx};
+
+/// Most keys of an issuer, ended ones included: all of them are published, and read with the registry.
+pub const KEYS_MAX: usize = 500;
 
 /// What a new key is.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub async fn add(
     let ready = ready(office, request, kind).await?;
     let (stamp, book) = office.begin(tx, now).await?;
     let issuer = managed(&book, &request.issuer, tx.permit())?;
+    fits(issuer, &ready)?;
     let public_jwk = ready.public.as_ref().map(|it| it.to_jwk().to_string()).unwrap_or_default();
     let held = ready.held.as_ref();
     let key = NewKey {
@@ -79,6 +83,20 @@ pub async fn add(
     Ok((pb::AddIssuerKeyResponse { key }, record))
 }
 
+/// Sees that an issuer can have a key.
+fn fits(issuer: &Issuer, ready: &Ready) -> Result<(), CredentialError> {
+    let mut wrong = Vec::new();
+    if issuer.keys.len() >= KEYS_MAX {
+        let expected = format!("an issuer that has had fewer than {KEYS_MAX} keys");
+        wrong.push(violation("issuer", Rule::TooLong, &expected, &issuer.name));
+    }
+    if ready.held.is_some() && issuer.participant.is_none() {
+        let expected = "given for an issuer that issues elsewhere, or authority_pem";
+        wrong.push(violation("public_jwk", Rule::Required, expected, ""));
+    }
+    sound(wrong)
+}
+
 /// Reads a request: what the key is, and from when on it signs.
 fn read(
     request: &pb::AddIssuerKeyRequest,
@@ -96,7 +114,7 @@ fn read(
     }
     let valid_from = instant_or(request.valid_from.as_ref(), "valid_from", now, &mut wrong);
     let algorithm = render::algorithm(request.algorithm());
-    let kind = match given.map(|it| it.as_str()) {
+    let kind = match given.map(String::as_str) {
         [jwk, "", ""] if !jwk.is_empty() => own(jwk, algorithm, &mut wrong),
         ["", pem, ""] if !pem.is_empty() => authority(pem, algorithm, &mut wrong),
         [_, _, held_as] => {
@@ -222,9 +240,10 @@ pub async fn end(
     let key_id = || request.key_id.clone();
     let missing = || CredentialError::IssuerKeyNotFound { key_id: key_id() };
     let key = issuer.key(&request.key_id).ok_or_else(missing)?.id;
-    let has_ended = match is_compromise {
-        true => changes::compromise_key(tx, key, at, stamp).await?,
-        false => changes::retire_key(tx, key, at, stamp).await?,
+    let has_ended = if is_compromise {
+        changes::compromise_key(tx, key, at, stamp).await?
+    } else {
+        changes::retire_key(tx, key, at, stamp).await?
     };
     if !has_ended {
         return Err(CredentialError::IssuerKeyEnded { key_id: key_id() });
