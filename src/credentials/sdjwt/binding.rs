@@ -54,7 +54,10 @@ pub(crate) fn verify(
         return Err(BINDING_PRESENT.failed("there is no key binding"));
     };
     let key = match confirmation {
-        Confirmation::Key(key) => key,
+        Confirmation::Key(key) if key.is_point() => key,
+        Confirmation::Key(_) => {
+            return Err(BINDING_KEY.failed("the key is no point of its curve"));
+        }
         Confirmation::Nobody => {
             return Err(BINDING_KEY.failed("the credential is bound to no key"));
         }

@@ -106,7 +106,7 @@ pub(crate) fn confirmation(claims: &Object) -> Result<Confirmation, Defect> {
     let cnf = cnf.as_object().filter(|it| !it.is_empty());
     let cnf = cnf.ok_or_else(|| wrong("cnf is no object with a member"))?;
     let Some(jwk) = cnf.get("jwk") else { return Ok(Confirmation::Other) };
-    match PublicKey::from_jwk(jwk) {
+    match PublicKey::from_jwk_unprepared(jwk) {
         Ok(key) => Ok(Confirmation::Key(key)),
         Err(KeyDefect::Kind) => Ok(Confirmation::Other),
         Err(defect) => Err(wrong(&defect.to_string())),

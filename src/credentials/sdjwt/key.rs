@@ -1,6 +1,7 @@
 //! Keys: of issuers and of holders.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
@@ -53,7 +54,16 @@ pub enum KeyDefect {
 #[derive(Clone)]
 pub struct PublicKey {
     algorithm: Algorithm,
-    prepared: ParsedPublicKey,
+    point: Point,
+    /// Made when it is needed first; `None` when it is no point of the curve.
+    prepared: OnceLock<Option<ParsedPublicKey>>,
+}
+
+/// A point as it is written: uncompressed for P-256, 32 bytes for Ed25519.
+#[derive(Clone, Copy)]
+enum Point {
+    P256([u8; 65]),
+    Ed25519([u8; 32]),
 }
 
 impl PublicKey {
@@ -63,6 +73,12 @@ impl PublicKey {
     ///
     /// It is none of a kind that is used here, or it says that it is for something else.
     pub fn from_jwk(jwk: &Value) -> Result<Self, KeyDefect> {
+        Self::from_jwk_unprepared(jwk)?.prepare()
+    }
+
+    /// Reads a JSON Web Key, and leaves it to the first use to find out whether it is a point of its curve: most holders' keys are
+    /// never used.
+    pub(crate) fn from_jwk_unprepared(jwk: &Value) -> Result<Self, KeyDefect> {
         let jwk = jwk.as_object().ok_or(KeyDefect::Form)?;
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
         let algorithm = match (text("kty"), text("crv")) {
@@ -91,9 +107,9 @@ impl PublicKey {
                 for (place, byte) in point.iter_mut().skip(1).zip(x.into_iter().chain(y)) {
                     *place = byte;
                 }
-                Self::of_point(algorithm, &point)
+                Ok(Self::unprepared(algorithm, Point::P256(point)))
             }
-            Algorithm::EdDsa => Self::of_point(algorithm, &x),
+            Algorithm::EdDsa => Ok(Self::unprepared(algorithm, Point::Ed25519(x))),
         }
     }
 
@@ -118,14 +134,35 @@ impl PublicKey {
     ///
     /// It is none of the curve.
     pub fn of_point(algorithm: Algorithm, point: &[u8]) -> Result<Self, KeyDefect> {
-        let prepared = match algorithm {
-            Algorithm::Es256 if point.len() == 65 => {
-                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-            }
-            Algorithm::EdDsa if point.len() == 32 => ParsedPublicKey::new(&ED25519, point),
-            Algorithm::Es256 | Algorithm::EdDsa => return Err(KeyDefect::Form),
+        let point = match algorithm {
+            Algorithm::Es256 => point.try_into().map(Point::P256),
+            Algorithm::EdDsa => point.try_into().map(Point::Ed25519),
         };
-        Ok(Self { algorithm, prepared: prepared.map_err(|_| KeyDefect::Point)? })
+        Self::unprepared(algorithm, point.map_err(|_| KeyDefect::Form)?).prepare()
+    }
+
+    const fn unprepared(algorithm: Algorithm, point: Point) -> Self {
+        Self { algorithm, point, prepared: OnceLock::new() }
+    }
+
+    fn prepare(self) -> Result<Self, KeyDefect> {
+        if self.is_point() { Ok(self) } else { Err(KeyDefect::Point) }
+    }
+
+    fn prepared(&self) -> Option<&ParsedPublicKey> {
+        let prepared = self.prepared.get_or_init(|| {
+            let parsed = match &self.point {
+                Point::P256(point) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point),
+                Point::Ed25519(point) => ParsedPublicKey::new(&ED25519, point),
+            };
+            parsed.ok()
+        });
+        prepared.as_ref()
+    }
+
+    /// Returns whether it is a point of its curve: one that is none verifies nothing.
+    pub(crate) fn is_point(&self) -> bool {
+        self.prepared().is_some()
     }
 
     /// Returns the one algorithm whose signatures it verifies.
@@ -136,8 +173,11 @@ impl PublicKey {
 
     /// Returns its point: uncompressed for P-256, 32 bytes for Ed25519.
     #[must_use]
-    pub fn point(&self) -> &[u8] {
-        self.prepared.as_ref()
+    pub const fn point(&self) -> &[u8] {
+        match &self.point {
+            Point::P256(point) => point,
+            Point::Ed25519(point) => point,
+        }
     }
 
     /// Returns it as a JSON Web Key with the members that it must have and no others.
@@ -166,7 +206,8 @@ impl PublicKey {
     /// Returns whether a signature of this key's algorithm holds for a message: r and s, or R and S, of 64 bytes.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        signature.len() == SIGNATURE_BYTES && self.prepared.verify_sig(message, signature).is_ok()
+        signature.len() == SIGNATURE_BYTES
+            && self.prepared().is_some_and(|key| key.verify_sig(message, signature).is_ok())
     }
 
     fn coordinates(&self) -> (String, String) {

@@ -66,7 +66,7 @@ pub(crate) fn disclose(
     let mut walk = Walk {
         disclosures: &disclosures,
         by_digest: &by_digest,
-        met: Vec::new(),
+        met: Vec::with_capacity(16),
         at: Vec::new(),
         disclosed: Vec::with_capacity(count),
         sources: Vec::with_capacity(count),

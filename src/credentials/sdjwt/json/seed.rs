@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
         let below = self.below()?;
-        let mut object = Vec::new();
+        let mut object = Vec::with_capacity(8);
         while let Some(name) = members.next_key_seed(Name(self))? {
             let value = members.next_value_seed(below)?;
             object.push(Member { name, value });
