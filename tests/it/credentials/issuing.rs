@@ -7,6 +7,7 @@ use peshub::pb::peshub::credentials::v1::{
     CredentialDraft, CredentialStatus, EndIssuerKeyRequest, GetCredentialRequest,
     IssueCredentialsRequest, KeyEnd, ListCredentialsRequest, RetireCredentialTypeRequest,
 };
+use peshub::platform::audit::hash::Hex;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use tonic::Code;
@@ -128,7 +129,9 @@ async fn is_stored(world: &World, text: &str) -> Vec<String> {
     .fetch_all(&world.pool)
     .await
     .unwrap();
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = Hex(text.as_bytes().to_vec());
+    let hex = serde_json::to_value(&hex).unwrap();
+    let hex = hex.as_str().unwrap();
     let mut found = Vec::new();
     for table in tables {
         let query = format!(

@@ -131,8 +131,8 @@ fn every_replica_knows_of_a_change_and_as_of_when_it_knows() {
         let (hub, other) = (world.hub().await, world.hub().await);
         trusted(&hub).await;
         let mut client = hub.connect(ACADEMY).await.credentials();
-        let issued = issue_one(&mut client).await;
-        let spot = place(&issued.sd_jwt);
+        let given = issue_one(&mut client).await;
+        let spot = place(&given.sd_jwt);
         let issuer = issuer_id(world).await;
         let at = Place { issuer, signer: Some(issuer), uri: &spot.uri, index: spot.index };
         let (here, there) = (world.statuses(&hub), world.statuses(&other));
@@ -154,11 +154,11 @@ fn every_replica_knows_of_a_change_and_as_of_when_it_knows() {
             })
             .await;
         }
-        client.suspend_credentials(suspend(&[&issued.credential_id])).await.unwrap();
+        client.suspend_credentials(suspend(&[&given.credential_id])).await.unwrap();
         stands(&here, &at, Status::Suspended).await;
         stands(&there, &at, Status::Suspended).await;
         let suspended = SystemClock.now();
-        revoke(&mut client, &[&issued.credential_id]).await;
+        revoke(&mut client, &[&given.credential_id]).await;
         stands(&here, &at, Status::Revoked).await;
         stands(&there, &at, Status::Revoked).await;
 
@@ -196,8 +196,8 @@ fn what_waits_for_the_publisher_is_known_all_the_same() {
         let hub = world.hub().await;
         trusted(&hub).await;
         let mut client = hub.connect(ACADEMY).await.credentials();
-        let issued = issue_one(&mut client).await;
-        let spot = place(&issued.sd_jwt);
+        let given = issue_one(&mut client).await;
+        let spot = place(&given.sd_jwt);
         let issuer = issuer_id(world).await;
         let at = Place { issuer, signer: Some(issuer), uri: &spot.uri, index: spot.index };
         let statuses = world.statuses(&hub);
@@ -208,7 +208,7 @@ fn what_waits_for_the_publisher_is_known_all_the_same() {
         sqlx::query("SELECT FROM status_list FOR NO KEY UPDATE").execute(&mut *tx).await.unwrap();
         let more = issue_one(&mut client).await;
         assert_ne!(place(&more.sd_jwt), spot, "issuing does not wait for it");
-        revoke(&mut client, &[&issued.credential_id]).await;
+        revoke(&mut client, &[&given.credential_id]).await;
         stands(&statuses, &at, Status::Revoked).await;
         let waits = "SELECT count(*) FROM status_pending";
         assert_eq!(count(&world.pool, waits).await, 1);
