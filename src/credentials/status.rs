@@ -128,7 +128,7 @@ impl Statuses {
         let index = i64::try_from(place.index).unwrap_or(i64::MAX);
         if list.kept_here {
             if list.issuer != place.issuer {
-                return unavailable(Why::AnothersList);
+                return unavailable(Why::ForeignList);
             }
             if place.index >= u64::from(PLACES) {
                 return Ok(Look::OutOfRange);
@@ -140,7 +140,7 @@ impl Statuses {
         }
         match place.signer {
             None => return unavailable(Why::NobodySigns),
-            Some(signer) if signer != list.issuer => return unavailable(Why::AnothersList),
+            Some(signer) if signer != list.issuer => return unavailable(Why::ForeignList),
             Some(_) => {}
         }
         let Some((bits, entries, fetched_at)) =

@@ -151,7 +151,7 @@ impl ListBook {
         }
         let (as_of, fresh_until, kept_here) = match list.keeping {
             Keeping::Here { issuer } if issuer != place.issuer => {
-                return Look::Unavailable { why: Why::AnothersList };
+                return Look::Unavailable { why: Why::ForeignList };
             }
             Keeping::Here { .. } => {
                 let seen_at = self.seen_at.load(Ordering::Acquire);
@@ -163,7 +163,7 @@ impl ListBook {
                     return Look::Unavailable { why: Why::NobodySigns };
                 }
                 if place.signer != Some(signer) {
-                    return Look::Unavailable { why: Why::AnothersList };
+                    return Look::Unavailable { why: Why::ForeignList };
                 }
                 if expires_at.is_some_and(|at| now >= at) {
                     self.want(place);

@@ -76,7 +76,7 @@ pub enum Why {
     /// Nobody is registered to sign lists at this address for this issuer.
     NobodySigns,
     /// The list belongs to another issuer.
-    AnothersList,
+    ForeignList,
     /// The hub keeps no such list.
     NoSuchList,
     /// The list is on its way.
@@ -95,7 +95,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NobodySigns => "nobody is registered to sign status lists at this address",
-            Self::AnothersList => "the status list belongs to another issuer",
+            Self::ForeignList => "the status list belongs to another issuer",
             Self::NoSuchList => "the hub keeps no such status list",
             Self::OnItsWay => "the status list is not here yet",
             Self::NotHad => "the status list could not be had",

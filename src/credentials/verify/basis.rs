@@ -22,7 +22,7 @@ const ABSENT: i64 = i64::MIN;
 /// Reasons why a status was not to be had, by their numbers in seals; never in another order.
 const WHYS: [Why; 8] = [
     Why::NobodySigns,
-    Why::AnothersList,
+    Why::ForeignList,
     Why::NoSuchList,
     Why::OnItsWay,
     Why::NotHad,

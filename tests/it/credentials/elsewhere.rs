@@ -201,10 +201,10 @@ fn a_list_that_is_kept_elsewhere_is_fetched_in_the_background() {
         assert_eq!(far.look("good", 64), Look::OutOfRange);
         assert_eq!(far.look("good", u64::MAX), Look::OutOfRange);
         let uri = far.uri("good");
-        let anothers =
+        let foreign =
             Place { issuer: far.id, signer: Some(IssuerId(far.id.0 + 1)), uri: &uri, index: 3 };
-        let look = far.statuses.look_up(&anothers, SystemClock.now());
-        assert_eq!(look, Look::Unavailable { why: Why::AnothersList });
+        let look = far.statuses.look_up(&foreign, SystemClock.now());
+        assert_eq!(look, Look::Unavailable { why: Why::ForeignList });
         // Every replica has it from the database; the server was asked once.
         let at = Place { issuer: far.id, signer: Some(far.id), uri: &uri, index: 3 };
         let there = world.statuses(&other);

@@ -1,7 +1,7 @@
 //! Tokens of this hub in other implementations, and theirs here. `scripts/interop` installs them; what is not installed is told.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use peshub::credentials::domain::{Algorithm, ClaimPath, Segment};
@@ -32,13 +32,13 @@ struct Other {
 
 fn python(name: &'static str, program: &str) -> Option<Other> {
     let venv = root().join("target/tools/interop");
-    let command = program_at(name, venv.join("installed"), venv.join("bin/python"))?;
+    let command = program_at(name, &venv.join("installed"), &venv.join("bin/python"))?;
     Some(with_program(name, command, program))
 }
 
 fn node(name: &'static str, program: &str) -> Option<Other> {
     let folder = root().join("target/tools/interop-node");
-    let command = program_at(name, folder.join("installed"), PathBuf::from("node"))?;
+    let command = program_at(name, &folder.join("installed"), Path::new("node"))?;
     // It finds its packages beside the program.
     let own = folder.join(program);
     std::fs::copy(root().join("tests/interop").join(program), &own).unwrap();
@@ -47,7 +47,7 @@ fn node(name: &'static str, program: &str) -> Option<Other> {
     Some(Other { name, command })
 }
 
-fn program_at(name: &str, marker: PathBuf, program: PathBuf) -> Option<Command> {
+fn program_at(name: &str, marker: &Path, program: &Path) -> Option<Command> {
     if marker.exists() {
         return Some(Command::new(program));
     }
@@ -165,9 +165,9 @@ fn check(mut other: Other, holders: &[Algorithm]) {
         answer["claims"].as_array().unwrap().iter().map(|it| it.as_object().cloned()).collect();
     assert_eq!(found, expected, "{}", other.name);
 
-    let made = answer["made"].as_array().unwrap();
-    assert_eq!(made.len(), 2, "{}", other.name);
-    for it in made {
+    let tokens = answer["made"].as_array().unwrap();
+    assert_eq!(tokens.len(), 2, "{}", other.name);
+    for it in tokens {
         let issuer = PublicKey::from_jwk(&it["issuer"]).unwrap();
         let text = |name: &str| it[name].as_str().unwrap();
         let without_cnf = |mut claims: Map<String, Value>| {
@@ -185,7 +185,7 @@ fn check(mut other: Other, holders: &[Algorithm]) {
         let again = present(text("issued"), Choice::Paths(&chosen), None).unwrap();
         assert_eq!(verify(&again, &issuer, false), bare, "{}", other.name);
     }
-    eprintln!("{}: {} of ours, {} of theirs", other.name, expected.len(), made.len() * 3);
+    eprintln!("{}: {} of ours, {} of theirs", other.name, expected.len(), tokens.len() * 3);
 }
 
 #[test]

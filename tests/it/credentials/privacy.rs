@@ -42,7 +42,7 @@ async fn reasons(client: &mut Consents, consent_id: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn anothers_consents_nonces_and_credentials_are_as_if_they_were_not_there() {
+fn consents_nonces_and_credentials_of_others_are_as_if_they_were_not_there() {
     story(async |world| {
         let hub = world.hub().await;
         trusted(&hub).await;

@@ -71,9 +71,12 @@ fn a_holder_makes_a_key_and_shows_a_part_of_a_credential() {
             assert!(complete.contains(part), "{part}: {complete}");
         }
 
-        let mut shows = command("present");
-        shows.arg(&credential).args(["--claim", "level", "--claim", "skills.1", "--key"]).arg(&pem);
-        let text = done(shows.args(["--audience", "platform", "--nonce", "n-1"]));
+        let mut present = command("present");
+        present
+            .arg(&credential)
+            .args(["--claim", "level", "--claim", "skills.1", "--key"])
+            .arg(&pem);
+        let text = done(present.args(["--audience", "platform", "--nonce", "n-1"]));
         let shown = file("shown");
         std::fs::write(&shown, text).unwrap();
         let inspect = |nonce: &str| {

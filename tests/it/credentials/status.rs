@@ -165,8 +165,8 @@ fn every_replica_knows_of_a_change_and_as_of_when_it_knows() {
         let look = |at: Place<'_>| here.look_up(&at, SystemClock.now());
         assert_eq!(look(Place { index: 1 << 20, ..at }), Look::OutOfRange);
         assert_eq!(look(Place { index: u64::MAX, ..at }), Look::OutOfRange);
-        let anothers = Place { issuer: IssuerId(issuer.0 + 1), ..at };
-        assert_eq!(look(anothers), Look::Unavailable { why: Why::AnothersList });
+        let foreign = Place { issuer: IssuerId(issuer.0 + 1), ..at };
+        assert_eq!(look(foreign), Look::Unavailable { why: Why::ForeignList });
         let nobody = Place { signer: None, uri: "https://elsewhere.example/1", ..at };
         assert_eq!(look(nobody), Look::Unavailable { why: Why::NobodySigns });
         let nothing = format!("{PUBLIC_URL}/status-lists/{ACADEMY}/7");
