@@ -179,7 +179,8 @@ fn credential_type() -> pb::CredentialType {
         mandatory: false,
         sensitive: false,
     };
-    let mut claims = vec![claim("division", pb::ClaimDisclosure::Never)];
+    let division = claim("division", pb::ClaimDisclosure::Never);
+    let mut claims = vec![pb::ClaimDefinition { mandatory: true, ..division }];
     claims.extend(HIDDEN.map(|it| claim(it, pb::ClaimDisclosure::Always)));
     let properties: Map<_, _> = HIDDEN
         .iter()
@@ -190,6 +191,7 @@ fn credential_type() -> pb::CredentialType {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "properties": properties,
+        "required": ["division"],
         "additionalProperties": false,
     });
     pb::CredentialType {
