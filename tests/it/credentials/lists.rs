@@ -1,7 +1,6 @@
 //! Status lists as the world gets them: signed, over HTTP, only those that changed signed anew; and the specification's own vectors.
 
 use std::collections::BTreeMap;
-use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use peshub::pb::peshub::credentials::v1::{AddIssuerKeyRequest, IssuerKey, KeyUse
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::credentials::data;
 use crate::support::credentials::{
     ACADEMY, REGISTRAR, WELDING, accredit, create_issuer, publish, trusted, welding_type,
 };
@@ -275,18 +275,6 @@ fn ten_million_credentials_take_less_than_ten_megabytes() {
     assert_eq!(look, Look::Unavailable { why: Why::UnknownValue });
 }
 
-fn shared_data() -> Option<PathBuf> {
-    let root = std::env::var_os("PESHUB_TEST_DATA").map_or_else(
-        || FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let found = [root, PathBuf::from("/work/shared/data")].into_iter().find(|it| it.is_dir());
-    if found.is_none() {
-        eprintln!("\n*** NOT TESTED: the shared data is absent; set PESHUB_TEST_DATA ***\n");
-    }
-    found
-}
-
 #[derive(serde::Deserialize)]
 struct Vector {
     bits: i64,
@@ -297,9 +285,8 @@ struct Vector {
 
 #[test]
 fn the_specifications_vectors_read_as_they_say() {
-    let Some(root) = shared_data() else { return };
-    let file = root.join("credentials/token-status-list/test_vectors.json");
-    let vectors: Vec<Vector> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let Some(file) = data::path("token-status-list/test_vectors.json") else { return };
+    let vectors: Vec<Vector> = serde_json::from_value(data::json(&file)).unwrap();
     assert_eq!(vectors.len(), 4);
     for vector in vectors {
         let entries = Entries::decode(vector.bits, &vector.lst, 1 << 20).unwrap();
