@@ -1,6 +1,7 @@
 //! Every check of a verification, in the order in which they are made, and what became of each.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::credentials::domain::Outcome;
@@ -110,7 +111,6 @@ pub struct Place {
 
 /// Every check in the order in which they are made.
 pub static ORDER: LazyLock<Vec<Place>> = LazyLock::new(|| {
-    let group = |id: &'static str| id.split('.').next().unwrap_or_default();
     let of_kind = |kind| match kind {
         Kind::Malformed => Outcome::Malformed,
         Kind::Untrusted => Outcome::UntrustedIssuer,
@@ -124,12 +124,27 @@ pub static ORDER: LazyLock<Vec<Place>> = LazyLock::new(|| {
     });
     let own = OWN.iter().map(|it| Place { id: it.id, clause: it.clause, outcome: it.outcome });
     let all: Vec<Place> = format.chain(own).collect();
-    GROUPS
-        .iter()
-        .flat_map(|it| all.iter().filter(|place| group(place.id) == *it))
-        .copied()
-        .collect()
+    let of = |group| all.iter().filter(move |place| group_of(place.id) == group);
+    GROUPS.iter().flat_map(|group| of(*group)).copied().collect()
 });
+
+/// Where each check stands in [`ORDER`].
+static PLACES: LazyLock<HashMap<&'static str, usize>> =
+    LazyLock::new(|| ORDER.iter().enumerate().map(|(at, place)| (place.id, at)).collect());
+
+/// Where the format's checks of each group stand in [`ORDER`].
+static FORMAT: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
+    let mut groups: HashMap<&'static str, Vec<usize>> = HashMap::new();
+    for check in defect::ALL {
+        let group = groups.entry(group_of(check.id)).or_default();
+        group.extend(PLACES.get(check.id));
+    }
+    groups
+});
+
+fn group_of(id: &'static str) -> &'static str {
+    id.split('.').next().unwrap_or_default()
+}
 
 /// What became of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -169,9 +184,8 @@ impl Ledger {
 
     /// Notes that a whole group of checks of the format holds.
     pub fn pass_group(&mut self, group: &str) {
-        for (place, result) in ORDER.iter().zip(&mut self.results) {
-            let is_of = place.id.strip_prefix(group).is_some_and(|it| it.starts_with('.'));
-            if is_of && defect::ALL.iter().any(|it| it.id == place.id) {
+        for at in FORMAT.get(group).into_iter().flatten() {
+            if let Some(result) = self.results.get_mut(*at) {
                 *result = Result::Passed;
             }
         }
@@ -184,13 +198,10 @@ impl Ledger {
 
     /// Notes that a check of the format does not hold: those of its group before it do.
     pub fn fail_by(&mut self, defect: &Defect) {
-        let group = defect.check.split('.').next().unwrap_or_default();
-        for (place, result) in ORDER.iter().zip(&mut self.results) {
-            if place.id == defect.check {
-                break;
-            }
-            let is_of = place.id.strip_prefix(group).is_some_and(|it| it.starts_with('.'));
-            if is_of && OWN.iter().all(|it| it.id != place.id) {
+        let failed = PLACES.get(defect.check).copied().unwrap_or_default();
+        let before = FORMAT.get(group_of(defect.check)).into_iter().flatten();
+        for at in before.filter(|at| **at < failed) {
+            if let Some(result) = self.results.get_mut(*at) {
                 *result = Result::Passed;
             }
         }
@@ -225,8 +236,7 @@ impl Ledger {
     }
 
     fn set(&mut self, id: &str, result: Result) -> Option<usize> {
-        // The same text is mostly the same memory: a comparison is one of addresses and lengths, then of a few bytes.
-        let at = ORDER.iter().position(|it| it.id == id)?;
+        let at = *PLACES.get(id)?;
         *self.results.get_mut(at)? = result;
         Some(at)
     }
