@@ -19,15 +19,14 @@ pub(crate) fn of(descriptors: &[u8]) -> Result<Redaction, Box<dyn Error>> {
     let mut redaction = Redaction { messages: Vec::new(), source: String::new() };
     for message in pool.all_messages().filter(|it| it.full_name().starts_with("peshub.")) {
         if message.fields().any(|field| is_redacted(&field)) {
-            if message.oneofs().any(|oneof| !oneof.is_synthetic()) {
-                return Err(format!("{}: personal data beside a oneof", message.full_name()).into());
+            let path = rust_path(&message);
+            conceal(&mut redaction.source, &path, message.name())?;
+            // The generator leaves out the `Debug` of a message's choices together with its own.
+            for oneof in message.oneofs().filter(|it| !it.is_synthetic()) {
+                let module = path.trim_end_matches(message.name());
+                let path = format!("{module}{}::{}", snake(message.name()), camel(oneof.name()));
+                conceal(&mut redaction.source, &path, oneof.name())?;
             }
-            writeln!(
-                redaction.source,
-                "impl std::fmt::Debug for {} {{\n    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{\n        f.write_str(\"{} {{ .. }}\")\n    }}\n}}",
-                rust_path(&message),
-                message.name()
-            )?;
             redaction.messages.push(format!(".{}", message.full_name()));
         }
     }
@@ -42,4 +41,30 @@ pub(crate) fn is_redacted(field: &FieldDescriptor) -> bool {
 
 fn rust_path(message: &MessageDescriptor) -> String {
     format!("crate::pb::{}", message.full_name().replace('.', "::"))
+}
+
+fn conceal(source: &mut String, path: &str, name: &str) -> std::fmt::Result {
+    writeln!(
+        source,
+        "impl std::fmt::Debug for {path} {{\n    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{\n        f.write_str(\"{name} {{ .. }}\")\n    }}\n}}"
+    )
+}
+
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
+}
+
+fn camel(name: &str) -> String {
+    let capital = |word: &str| {
+        let (first, rest) = word.split_at(1);
+        first.to_ascii_uppercase() + rest
+    };
+    name.split('_').filter(|word| !word.is_empty()).map(capital).collect()
 }

@@ -1,7 +1,7 @@
 //! peshub: an integration hub between job platforms and public employment services.
 //!
 //! Where to read on: `docs/ARCHITECTURE.md`. Modules in reading order: words ([`kernel`], [`codes`]), machinery
-//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`], [`credentials`], [`audit`]), what puts them together ([`server`], [`dev`]), and the
+//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`], [`credentials`], [`subsidies`], [`audit`]), what puts them together ([`server`], [`dev`]), and the
 //! client's side ([`client`], [`samples`], [`cli`]).
 
 pub mod kernel;
@@ -19,6 +19,8 @@ pub mod postings;
 pub mod workers;
 
 pub mod credentials;
+
+pub mod subsidies;
 
 pub mod audit;
 

@@ -91,11 +91,24 @@ pub enum Reason {
     ConsentNotFound,
     ConsentNotGiven,
     ClaimsBeyondConsent,
+    FactUnknown,
+    ProgrammeNotFound,
+    ProgrammeEditionNotFound,
+    ProgrammeRefused,
+    FourEyesRequired,
+    EvaluationFailed,
+    ApplicationNotFound,
+    ApplicationMoved,
+    ClaimTaken,
+    BudgetExhausted,
+    PopulationNotFound,
+    SweepNotFound,
+    DecisionNotFound,
 }
 
 impl Reason {
     /// Every reason, in the order of the contract.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 63] = [
         Self::CallerUnknown,
         Self::ActionNotGranted,
         Self::FieldsInvalid,
@@ -146,6 +159,19 @@ impl Reason {
         Self::ConsentNotFound,
         Self::ConsentNotGiven,
         Self::ClaimsBeyondConsent,
+        Self::FactUnknown,
+        Self::ProgrammeNotFound,
+        Self::ProgrammeEditionNotFound,
+        Self::ProgrammeRefused,
+        Self::FourEyesRequired,
+        Self::EvaluationFailed,
+        Self::ApplicationNotFound,
+        Self::ApplicationMoved,
+        Self::ClaimTaken,
+        Self::BudgetExhausted,
+        Self::PopulationNotFound,
+        Self::SweepNotFound,
+        Self::DecisionNotFound,
     ];
 
     /// Returns the name in `google.rpc.ErrorInfo.reason`: the contract's, without `ERROR_REASON_`.
@@ -202,6 +228,19 @@ impl Reason {
             Self::ConsentNotFound => "CONSENT_NOT_FOUND",
             Self::ConsentNotGiven => "CONSENT_NOT_GIVEN",
             Self::ClaimsBeyondConsent => "CLAIMS_BEYOND_CONSENT",
+            Self::FactUnknown => "FACT_UNKNOWN",
+            Self::ProgrammeNotFound => "PROGRAMME_NOT_FOUND",
+            Self::ProgrammeEditionNotFound => "PROGRAMME_EDITION_NOT_FOUND",
+            Self::ProgrammeRefused => "PROGRAMME_REFUSED",
+            Self::FourEyesRequired => "FOUR_EYES_REQUIRED",
+            Self::EvaluationFailed => "EVALUATION_FAILED",
+            Self::ApplicationNotFound => "APPLICATION_NOT_FOUND",
+            Self::ApplicationMoved => "APPLICATION_MOVED",
+            Self::ClaimTaken => "CLAIM_TAKEN",
+            Self::BudgetExhausted => "BUDGET_EXHAUSTED",
+            Self::PopulationNotFound => "POPULATION_NOT_FOUND",
+            Self::SweepNotFound => "SWEEP_NOT_FOUND",
+            Self::DecisionNotFound => "DECISION_NOT_FOUND",
         }
     }
 }

@@ -246,6 +246,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel::fields", "codes", "pb", "prost_types"],
         "an importer is a client: it sees no database and no gRPC",
     ),
+    ("subsidies::domain", &[], ""),
     ("workers::domain", &["workers::domain"], ""),
     (
         "workers::error",
@@ -1007,7 +1008,7 @@ fn every_room_sees_only_what_its_line_says() {
 
 #[test]
 fn an_exchange_never_sees_another() {
-    let exchanges = ["participants", "postings", "workers", "audit", "credentials"];
+    let exchanges = ["participants", "postings", "workers", "audit", "credentials", "subsidies"];
     for source in sources() {
         for own in exchanges.iter().filter(|own| is_within(&source.module, own)) {
             for other in exchanges.iter().filter(|other| *other != own) {

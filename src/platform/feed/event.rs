@@ -70,6 +70,8 @@ pub enum Topic {
     Posting,
     /// The status of a credential.
     CredentialStatus,
+    /// An application for a subsidy.
+    Application,
 }
 
 impl Topic {
@@ -79,6 +81,7 @@ impl Topic {
         match self {
             Self::Posting => 1,
             Self::CredentialStatus => 2,
+            Self::Application => 3,
         }
     }
 
@@ -88,6 +91,7 @@ impl Topic {
         match number {
             1 => Some(Self::Posting),
             2 => Some(Self::CredentialStatus),
+            3 => Some(Self::Application),
             _ => None,
         }
     }

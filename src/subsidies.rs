@@ -1,0 +1,7 @@
+//! Subsidies: programmes that bureaus publish, who is eligible for what, how much, why, and what is missing; applications, decisions,
+//! and claims that nobody gets paid twice.
+//!
+//! A programme's criteria and amounts are expressions over facts. What is not known is never taken as false: an answer is given only
+//! when no value of the missing facts could change it, and otherwise says which facts can.
+
+pub mod domain;
