@@ -158,6 +158,9 @@ pub enum Result {
     Skipped,
 }
 
+/// A check, what became of it, and why it does not hold.
+pub type Entry<'a> = (&'static Place, Result, &'a str);
+
 /// What became of every check of one verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
@@ -222,11 +225,23 @@ impl Ledger {
     }
 
     /// Returns every check with what became of it, and why it does not hold.
-    pub fn entries(&self) -> impl Iterator<Item = (&'static Place, Result, &str)> {
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         ORDER.iter().zip(&self.results).enumerate().map(|(at, (place, result))| {
             let why = self.failures.iter().find(|(index, _)| *index == at);
             (place, *result, why.map_or("", |(_, why)| why.as_ref()))
         })
+    }
+
+    /// Returns the checks that do not hold, in the order in which they are made.
+    pub fn failures(&self) -> impl Iterator<Item = Entry<'_>> {
+        // Nearly always there are none, which is quickly said.
+        let count = if self.failures.is_empty() { 0 } else { self.results.len() };
+        self.entries().take(count).filter(|(_, result, _)| *result == Result::Failed)
+    }
+
+    /// Returns what became of every check.
+    pub fn results(&self) -> impl ExactSizeIterator<Item = Result> {
+        self.results.iter().copied()
     }
 
     fn failed(&mut self, id: &str, why: Cow<'static, str>) {

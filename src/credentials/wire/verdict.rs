@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 
 use crate::credentials::domain::{Outcome, Status};
 use crate::credentials::status::look::Look;
-use crate::credentials::verify::check::Result as Checked;
+use crate::credentials::verify::check::{Entry, ORDER, Place, Result as Checked};
+use crate::credentials::verify::policy::Telling;
 use crate::credentials::verify::verdict::Verdict;
 use crate::credentials::wire::parts::claim_path;
 use crate::credentials::wire::timestamp;
@@ -25,20 +26,27 @@ pub struct Basis {
 
 /// Returns a verdict as the contract has it.
 #[must_use]
-pub fn render(verdict: Verdict, basis: &Basis, handle: String) -> pb::Verdict {
+pub fn render(
+    verdict: Verdict,
+    basis: &Basis,
+    handle: String,
+    telling: Telling,
+) -> pb::Verdict {
     let outcome = verdict.outcome();
-    let checks = verdict.ledger.entries().map(|(place, checked, why)| pb::Check {
-        id: place.id.to_owned(),
-        outcome: of_checked(checked).into(),
-        clause: place.clause.to_owned(),
-        detail: why.to_owned(),
-    });
+    let (checks, check_outcomes) = match telling {
+        Telling::Words => (verdict.ledger.entries().map(check).collect(), Vec::new()),
+        Telling::Numbers => (
+            verdict.ledger.failures().map(check).collect(),
+            verdict.ledger.results().map(|it| of_checked(it).into()).collect(),
+        ),
+    };
     let subject = verdict.claims.as_ref().and_then(|it| it.get("sub"));
     let subject = subject.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let claims_json = verdict.claims.as_ref().map(serde_json::to_string);
     pb::Verdict {
         outcome: of_outcome(outcome).into(),
-        checks: checks.collect(),
+        checks,
+        check_outcomes,
         credential_sha256: verdict.digest.map(|it| it.to_vec()).unwrap_or_default().into(),
         status: status(&verdict),
         issuer: verdict.issuer,
@@ -64,6 +72,22 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String) -> pb::Verdict {
         }),
         handle,
     }
+}
+
+fn check((place, checked, why): Entry<'_>) -> pb::Check {
+    pb::Check {
+        id: place.id.to_owned(),
+        outcome: of_checked(checked).into(),
+        clause: place.clause.to_owned(),
+        detail: why.to_owned(),
+    }
+}
+
+/// Returns every check, in the order in which they are made.
+#[must_use]
+pub fn rules() -> Vec<pb::CheckRule> {
+    let rule = |it: &Place| pb::CheckRule { id: it.id.to_owned(), clause: it.clause.to_owned() };
+    ORDER.iter().map(rule).collect()
 }
 
 fn status(verdict: &Verdict) -> Option<pb::StatusFinding> {
