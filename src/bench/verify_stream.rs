@@ -316,10 +316,11 @@ async fn verify(
     let asking = |message| pb::VerifyPresentationsRequest { message: Some(message) };
     let (sender, receiver) = mpsc::channel(UNDER_WAY);
     let count = texts.len();
+    let batch: usize = std::env::var("WS_BATCH").ok().and_then(|it| it.parse().ok()).unwrap_or(BATCH);
     let mut messages = Vec::with_capacity(count.div_ceil(BATCH));
     let mut texts = texts.into_iter();
     loop {
-        let presentations: Vec<String> = texts.by_ref().take(BATCH).collect();
+        let presentations: Vec<String> = texts.by_ref().take(batch).collect();
         if presentations.is_empty() {
             break;
         }

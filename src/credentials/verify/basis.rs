@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use time::OffsetDateTime;
 
 use crate::credentials::domain::Status;
+use crate::credentials::sdjwt::read::split_signed;
 use crate::credentials::status::look::{Finding, Look, Why};
 use crate::credentials::verify::engine::Nonce;
 use crate::kernel::clock::unix_microseconds;
@@ -72,7 +73,7 @@ impl<'a> Presentation<'a> {
     pub fn new(text: &'a str, digest: Option<[u8; 32]>) -> Self {
         // In the JSON serialisation the issuer-signed part stands in pieces.
         let is_compact = !text.trim_ascii_start().starts_with('{');
-        let parts = text.split_once('~').filter(|_| is_compact).zip(digest);
+        let parts = split_signed(text).filter(|_| is_compact).zip(digest);
         match parts {
             Some(((_, rest), digest)) => Self { digest: Some(digest), rest },
             None => Self { digest: None, rest: text },
@@ -230,7 +231,8 @@ mod tests {
     use time::macros::datetime;
 
     use crate::credentials::domain::Status;
-    use crate::credentials::status::look::{Finding, Look};
+    use crate::credentials::sdjwt::read::split_signed;
+use crate::credentials::status::look::{Finding, Look};
     use crate::credentials::verify::basis::{About, Presentation, Rested, Seals, WHYS};
     use crate::credentials::verify::engine::Nonce;
     use crate::kernel::ids::ParticipantId;

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::credentials::domain::Outcome;
 use crate::credentials::sdjwt::defect::{self, Defect, Kind};
 
 /// What a presentation is held against, besides its format.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Rule {
     /// Stable name.
     pub id: &'static str,
@@ -16,12 +16,24 @@ pub struct Rule {
     pub outcome: Outcome,
     /// The clause that asks for it.
     pub clause: &'static str,
+    /// Where it stands in [`ORDER`], once somebody has looked.
+    place: OnceLock<Option<usize>>,
+}
+
+impl Rule {
+    const fn new(id: &'static str, outcome: Outcome, clause: &'static str) -> Self {
+        Self { id, outcome, clause, place: OnceLock::new() }
+    }
+
+    fn place(&self) -> Option<usize> {
+        *self.place.get_or_init(|| PLACES.get(self.id).copied())
+    }
 }
 
 /// Declares the checks that are not the format's, each as a constant, and all of them in their order.
 macro_rules! rules {
     ($($(#[$about:meta])* $name:ident = $id:literal, $outcome:ident, $clause:literal;)*) => {
-        $($(#[$about])* pub static $name: Rule = Rule { id: $id, outcome: Outcome::$outcome, clause: $clause };)*
+        $($(#[$about])* pub static $name: Rule = Rule::new($id, Outcome::$outcome, $clause);)*
 
         /// Every check that is not the format's, in the order in which they are made.
         pub static OWN: &[&Rule] = &[$(&$name),*];
@@ -177,38 +189,34 @@ impl Default for Ledger {
 impl Ledger {
     /// Notes that a check holds.
     pub fn pass(&mut self, rule: &Rule) {
-        self.set(rule.id, Result::Passed);
+        self.set(rule.place(), Result::Passed);
     }
 
     /// Notes that a check of the format holds.
     pub fn pass_by(&mut self, check: &defect::Check) {
-        self.set(check.id, Result::Passed);
+        self.set(PLACES.get(check.id).copied(), Result::Passed);
     }
 
     /// Notes that a whole group of checks of the format holds.
     pub fn pass_group(&mut self, group: &str) {
         for at in FORMAT.get(group).into_iter().flatten() {
-            if let Some(result) = self.results.get_mut(*at) {
-                *result = Result::Passed;
-            }
+            self.set(Some(*at), Result::Passed);
         }
     }
 
     /// Notes that a check does not hold, and why.
     pub fn fail(&mut self, rule: &Rule, why: impl Into<Cow<'static, str>>) {
-        self.failed(rule.id, why.into());
+        self.failed(rule.place(), why.into());
     }
 
     /// Notes that a check of the format does not hold: those of its group before it do.
     pub fn fail_by(&mut self, defect: &Defect) {
-        let failed = PLACES.get(defect.check).copied().unwrap_or_default();
+        let failed = PLACES.get(defect.check).copied();
         let before = FORMAT.get(group_of(defect.check)).into_iter().flatten();
-        for at in before.filter(|at| **at < failed) {
-            if let Some(result) = self.results.get_mut(*at) {
-                *result = Result::Passed;
-            }
+        for at in before.filter(|at| Some(**at) < failed) {
+            self.set(Some(*at), Result::Passed);
         }
-        self.failed(defect.check, defect.detail.clone().into());
+        self.failed(failed, defect.detail.clone().into());
     }
 
     /// Returns whether a check was made and does not hold.
@@ -244,16 +252,15 @@ impl Ledger {
         self.results.iter().copied()
     }
 
-    fn failed(&mut self, id: &str, why: Cow<'static, str>) {
-        if let Some(at) = self.set(id, Result::Failed) {
-            self.failures.push((at, why));
-        }
+    fn failed(&mut self, at: Option<usize>, why: Cow<'static, str>) {
+        self.set(at, Result::Failed);
+        self.failures.extend(at.map(|at| (at, why)));
     }
 
-    fn set(&mut self, id: &str, result: Result) -> Option<usize> {
-        let at = *PLACES.get(id)?;
-        *self.results.get_mut(at)? = result;
-        Some(at)
+    fn set(&mut self, at: Option<usize>, result: Result) {
+        if let Some(own) = at.and_then(|at| self.results.get_mut(at)) {
+            *own = result;
+        }
     }
 }
 
