@@ -48,7 +48,7 @@ const HIDDEN: [&str; 12] = [
 ];
 /// How many of [`HIDDEN`] are shown.
 const SHOWN: usize = 4;
-/// Presentations of one message.
+/// Presentations of one message: as many as one may have.
 const BATCH: usize = 1_000;
 /// Messages on their way.
 const UNDER_WAY: usize = 6;
@@ -316,11 +316,10 @@ async fn verify(
     let asking = |message| pb::VerifyPresentationsRequest { message: Some(message) };
     let (sender, receiver) = mpsc::channel(UNDER_WAY);
     let count = texts.len();
-    let batch: usize = std::env::var("WS_BATCH").ok().and_then(|it| it.parse().ok()).unwrap_or(BATCH);
     let mut messages = Vec::with_capacity(count.div_ceil(BATCH));
     let mut texts = texts.into_iter();
     loop {
-        let presentations: Vec<String> = texts.by_ref().take(batch).collect();
+        let presentations: Vec<String> = texts.by_ref().take(BATCH).collect();
         if presentations.is_empty() {
             break;
         }

@@ -232,7 +232,7 @@ mod tests {
 
     use crate::credentials::domain::Status;
     use crate::credentials::sdjwt::read::split_signed;
-use crate::credentials::status::look::{Finding, Look};
+    use crate::credentials::status::look::{Finding, Look};
     use crate::credentials::verify::basis::{About, Presentation, Rested, Seals, WHYS};
     use crate::credentials::verify::engine::Nonce;
     use crate::kernel::ids::ParticipantId;

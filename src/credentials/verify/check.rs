@@ -228,7 +228,7 @@ impl Ledger {
     /// Returns what the first failure makes of the presentation; VALID without one.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let first = self.results.iter().position(|it| *it == Result::Failed);
+        let first = self.failures.iter().map(|(at, _)| *at).min();
         first.and_then(|it| ORDER.get(it)).map_or(Outcome::Valid, |place| place.outcome)
     }
 
@@ -247,9 +247,16 @@ impl Ledger {
         self.entries().take(count).filter(|(_, result, _)| *result == Result::Failed)
     }
 
-    /// Returns what became of every check.
-    pub fn results(&self) -> impl ExactSizeIterator<Item = Result> {
-        self.results.iter().copied()
+    /// Returns what became of every check, a letter each.
+    #[must_use]
+    pub fn letters(&self) -> String {
+        let letters = self.results.iter().map(|it| match it {
+            Result::Passed => b'P',
+            Result::Failed => b'F',
+            Result::Skipped => b'S',
+        });
+        // Letters of ASCII are UTF-8.
+        String::from_utf8(letters.collect()).unwrap_or_default()
     }
 
     fn failed(&mut self, at: Option<usize>, why: Cow<'static, str>) {

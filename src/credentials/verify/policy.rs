@@ -56,8 +56,8 @@ pub enum Right {
 pub enum Telling {
     /// Every check in words.
     Words,
-    /// What became of each, in the order of a list that is told once; in words only those that failed.
-    Numbers,
+    /// What became of each by a letter, in the order of a list that is told once; in words only those that failed.
+    Letters,
 }
 
 /// How and by what right presentations are verified.

@@ -118,7 +118,7 @@ impl VerifyStreams {
         }
         let now = self.clock.now();
         let asked = verification::asked(open.policy, open.grounds, now)?;
-        Ok(Some(Asked { telling: Telling::Numbers, ..asked }))
+        Ok(Some(Asked { telling: Telling::Letters, ..asked }))
     }
 
     fn call(&self, permit: &Permit, asked: &Asked, presentations: Vec<String>) -> Call {

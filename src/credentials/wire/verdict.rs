@@ -26,19 +26,13 @@ pub struct Basis {
 
 /// Returns a verdict as the contract has it.
 #[must_use]
-pub fn render(
-    verdict: Verdict,
-    basis: &Basis,
-    handle: String,
-    telling: Telling,
-) -> pb::Verdict {
+pub fn render(verdict: Verdict, basis: &Basis, handle: String, telling: Telling) -> pb::Verdict {
     let outcome = verdict.outcome();
     let (checks, check_outcomes) = match telling {
-        Telling::Words => (verdict.ledger.entries().map(check).collect(), Vec::new()),
-        Telling::Numbers => (
-            verdict.ledger.failures().map(check).collect(),
-            verdict.ledger.results().map(|it| of_checked(it).into()).collect(),
-        ),
+        Telling::Words => (verdict.ledger.entries().map(check).collect(), String::new()),
+        Telling::Letters => {
+            (verdict.ledger.failures().map(check).collect(), verdict.ledger.letters())
+        }
     };
     let subject = verdict.claims.as_ref().and_then(|it| it.get("sub"));
     let subject = subject.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
