@@ -25,7 +25,7 @@ pub const NEVER_HIDDEN: [&str; 8] =
 pub struct Disclosed {
     /// The claims; no digest is left in them.
     pub claims: Object,
-    /// Where what came by disclosures stands in them, in the order in which it stands there.
+    /// Where what came by disclosures stands in them, in the order in which it stands there; nothing when nobody asked for it.
     pub disclosed: Vec<ClaimPath>,
     /// To whom it was issued: `cnf`.
     pub confirmation: Confirmation,
@@ -51,8 +51,8 @@ impl fmt::Debug for Disclosed {
 pub(crate) fn disclose(
     payload: View<'_>,
     parts: &Parts<'_>,
-    hash: HashFunction,
-    profile: Profile<'_>,
+    (hash, profile): (HashFunction, Profile<'_>),
+    keeps_paths: bool,
 ) -> Result<Disclosed, Defect> {
     let count = parts.disclosures().len();
     let disclosures: Vec<_> =
@@ -69,7 +69,8 @@ pub(crate) fn disclose(
         by_digest: &by_digest,
         met: Vec::with_capacity(16),
         at: Vec::new(),
-        disclosed: Vec::with_capacity(count),
+        keeps_paths,
+        disclosed: Vec::new(),
         sources: Vec::with_capacity(count),
         is_credential: profile == Profile::SdJwtVc,
         is_within_never_hidden: false,
@@ -124,6 +125,7 @@ struct Walk<'a> {
     /// Every digest that was met, as it came.
     met: Vec<Sorted<'a>>,
     at: Vec<At<'a>>,
+    keeps_paths: bool,
     disclosed: Vec<ClaimPath>,
     sources: Vec<usize>,
     is_credential: bool,
@@ -264,13 +266,14 @@ impl<'a> Walk<'a> {
 
     /// Notes that a disclosure stands at a place below this one.
     fn note(&mut self, number: usize, place: At<'a>) {
+        self.sources.push(number);
+        if !self.keeps_paths {
+            return;
+        }
         let segments = self.at.iter().chain([&place]).map(|at| match at {
             At::Name(name) => Segment::Name((*name).to_owned()),
             At::Element(index) => Segment::Element(*index),
         });
-        if let Some(path) = ClaimPath::new(segments.collect()) {
-            self.disclosed.push(path);
-            self.sources.push(number);
-        }
+        self.disclosed.extend(ClaimPath::new(segments.collect()));
     }
 }

@@ -267,7 +267,16 @@ impl<'a> Presented<'a> {
     ///
     /// Disclosures and digests do not match in the one way in which they may.
     pub fn disclose(&self) -> Result<Disclosed, Defect> {
-        process::disclose(self.payload.root(), &self.parts, self.hash, self.profile)
+        process::disclose(self.payload.root(), &self.parts, (self.hash, self.profile), true)
+    }
+
+    /// As [`Presented::disclose`], for who only wants the claims and not where what was disclosed stands in them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Presented::disclose`].
+    pub fn claims(&self) -> Result<Disclosed, Defect> {
+        process::disclose(self.payload.root(), &self.parts, (self.hash, self.profile), false)
     }
 
     /// Finds out whether its holder presents it, here and now (RFC 9901, section 7.3 (5)).

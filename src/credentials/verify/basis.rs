@@ -185,11 +185,13 @@ fn facts(rested: &Rested) -> [u8; FACTS_BYTES] {
         Nonce::Over => 2,
         Nonce::Used => 3,
     };
-    let mut facts = vec![nonce, kind];
-    facts.extend_from_slice(&as_of.to_be_bytes());
-    facts.extend_from_slice(&fresh_until.to_be_bytes());
-    facts.push(u8::from(kept_here));
-    facts.try_into().unwrap_or([0; FACTS_BYTES])
+    let mut facts = [0; FACTS_BYTES];
+    let parts: [&[u8]; 4] =
+        [&[nonce, kind], &as_of.to_be_bytes(), &fresh_until.to_be_bytes(), &[u8::from(kept_here)]];
+    for (place, byte) in facts.iter_mut().zip(parts.into_iter().flatten()) {
+        *place = *byte;
+    }
+    facts
 }
 
 fn read(facts: &[u8]) -> Option<(Nonce, Option<Look>)> {

@@ -120,7 +120,7 @@ impl<'a> Examination<'a> {
         self.verdict.times = self.format(presented.times())?;
         self.verdict.ledger.pass_group("format");
         let issuer = self.signature(&presented)?;
-        let mut disclosed = self.format(presented.disclose())?;
+        let mut disclosed = self.format(presented.claims())?;
         self.verdict.ledger.pass_group("disclosures");
         self.verdict.times = disclosed.times;
         self.verdict.holder_key = match &disclosed.confirmation {

@@ -1,5 +1,6 @@
 //! Verdicts → contract.
 
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::credentials::domain::{Outcome, Status};
@@ -10,6 +11,9 @@ use crate::credentials::verify::verdict::Verdict;
 use crate::credentials::wire::parts::claim_path;
 use crate::credentials::wire::timestamp;
 use crate::pb::peshub::credentials::v1 as pb;
+
+/// Room for the claims that most credentials tell.
+const CLAIMS_BYTES: usize = 500;
 
 /// What a verdict rests on, besides what is presented.
 #[derive(Clone, Debug)]
@@ -35,8 +39,8 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String, telling: Telling)
         }
     };
     let subject = verdict.claims.as_ref().and_then(|it| it.get("sub"));
-    let subject = subject.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    let claims_json = verdict.claims.as_ref().map(serde_json::to_string);
+    let subject = subject.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let claims_json = verdict.claims.as_ref().map(written).unwrap_or_default();
     pb::Verdict {
         outcome: of_outcome(outcome).into(),
         checks,
@@ -53,8 +57,7 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String, telling: Telling)
         issued_at: verdict.times.issued_at.map(timestamp),
         valid_from: verdict.times.valid_from.map(timestamp),
         valid_until: verdict.times.expires_at.map(timestamp),
-        // Only maps whose keys are no texts cannot be written, and there are none.
-        claims_json: claims_json.and_then(Result::ok).unwrap_or_default(),
+        claims_json,
         withheld: verdict.withheld.iter().map(claim_path).collect(),
         holder_bound: verdict.is_bound,
         holder_key_thumbprint: verdict.holder_key.map(|it| it.to_vec()).unwrap_or_default().into(),
@@ -66,6 +69,13 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String, telling: Telling)
         }),
         handle,
     }
+}
+
+fn written(claims: &Map<String, Value>) -> String {
+    let mut text = Vec::with_capacity(CLAIMS_BYTES);
+    // Only maps whose keys are no texts cannot be written, and there are none.
+    serde_json::to_writer(&mut text, claims).unwrap_or_default();
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn check((place, checked, why): Entry<'_>) -> pb::Check {
