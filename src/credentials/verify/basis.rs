@@ -233,7 +233,6 @@ mod tests {
     use time::macros::datetime;
 
     use crate::credentials::domain::Status;
-    use crate::credentials::sdjwt::read::split_signed;
     use crate::credentials::status::look::{Finding, Look};
     use crate::credentials::verify::basis::{About, Presentation, Rested, Seals, WHYS};
     use crate::credentials::verify::engine::Nonce;
