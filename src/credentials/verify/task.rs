@@ -1,11 +1,9 @@
 //! Examining many presentations, on threads for computing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 use crate::credentials::consent::{Consent, nonce_sha256};
 use crate::credentials::registry::book::Book;
@@ -24,14 +22,6 @@ use crate::kernel::fault::Fault;
 const CHUNK_MIN: usize = 24;
 /// Most threads for the presentations of one call.
 const CHUNKS_MAX: usize = 8;
-
-/// Many chunks at once take turns on the processors: each is done before the next begins, with what it works on at hand. A few
-/// presentations wait for nobody.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(processors()));
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
 
 /// Presentations, shared by the threads that examine them.
 pub type Texts = Arc<[String]>;
@@ -123,18 +113,16 @@ pub async fn spread<I: Send + 'static, T: Send + 'static>(
     work: impl Fn(usize, I) -> Option<T> + Clone + Send + 'static,
 ) -> Result<Vec<T>, Fault> {
     let count = items.len();
-    let chunks = count.div_ceil(CHUNK_MIN).clamp(1, processors().min(CHUNKS_MAX));
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let chunks = count.div_ceil(CHUNK_MIN).clamp(1, processors.min(CHUNKS_MAX));
     let length = count.div_ceil(chunks).max(1);
     let mut items = items.enumerate();
-    let mut threads: Vec<JoinHandle<Vec<T>>> = Vec::with_capacity(chunks);
+    let mut threads = Vec::with_capacity(chunks);
     for _ in 0..chunks {
         let chunk: Vec<(usize, I)> = items.by_ref().take(length).collect();
         let work = work.clone();
-        let turn = if count > CHUNK_MIN { TURNS.acquire().await.ok() } else { None };
         threads.push(tokio::task::spawn_blocking(move || {
-            let results = chunk.into_iter().filter_map(|(index, item)| work(index, item)).collect();
-            drop(turn);
-            results
+            chunk.into_iter().filter_map(|(index, item)| work(index, item)).collect::<Vec<T>>()
         }));
     }
     let mut results = Vec::with_capacity(count);
