@@ -4,6 +4,7 @@ pub mod credential_type;
 
 use std::sync::LazyLock;
 
+use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 
@@ -44,6 +45,18 @@ pub fn of_encoded(name: &str, encoded: &[u8]) -> Result<Value, JsonError> {
 /// There is no such message.
 pub fn of_message(name: &str, message: &impl prost::Message) -> Result<Value, JsonError> {
     of_encoded(name, &message.encode_to_vec())
+}
+
+/// Reads a message of the contract from JSON. `name` is its full name.
+///
+/// # Errors
+///
+/// There is no such message, or the JSON is not one.
+pub fn to_message<M: prost::Message + Default>(name: &str, json: &Value) -> Result<M, JsonError> {
+    let descriptor = POOL.as_ref().and_then(|pool| pool.get_message_by_name(name));
+    let descriptor = descriptor.ok_or_else(|| JsonError::NoMessage(name.to_owned()))?;
+    let message = DynamicMessage::deserialize(descriptor, json)?;
+    Ok(M::decode(message.encode_to_vec().as_slice())?)
 }
 
 /// Returns a message of `peshub.postings.v1` as JSON.

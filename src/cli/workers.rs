@@ -25,6 +25,8 @@ pub(super) enum WorkersCommand {
     Erase(EraseArgs),
     /// List to whom a worker's data was disclosed, when, why and by what right.
     Disclosures(DisclosuresArgs),
+    /// Print the proof that a disclosure of a worker's data stands in the audit trail, for `peshub audit verify --proof`.
+    Prove(ProveArgs),
 }
 
 #[derive(Args, Debug)]
@@ -127,6 +129,16 @@ pub(super) struct DisclosuresArgs {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct ProveArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+    /// The caller's reference to the worker.
+    reference: String,
+    /// Name of the disclosure's entry, as `disclosures --json` has it.
+    entry_id: String,
+}
+
 /// What is stated about a person, as a file has it.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -160,6 +172,13 @@ pub(super) async fn run(command: WorkersCommand) -> Outcome {
             Ok(())
         }
         WorkersCommand::Disclosures(args) => disclosures(args).await,
+        WorkersCommand::Prove(args) => {
+            let (reference, entry_id) = (args.reference, args.entry_id);
+            let request = pb::ProveDisclosureRequest { reference, entry_id };
+            let answer = args.client.connect().await?.workers().prove_disclosure(request).await;
+            output::line(&answer.map_err(ClientError::from)?.into_inner().document);
+            Ok(())
+        }
     }
 }
 

@@ -668,6 +668,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "kernel",
             "platform::keys",
             "credentials::domain",
+            "credentials::sdjwt",
             "credentials::status::look",
             "credentials::verify::engine",
         ],

@@ -191,6 +191,7 @@ impl Verifier {
         let facts = peeks.iter().map(|peek| {
             let known = peek.digest.and_then(|it| known.get(it.as_slice()).copied());
             Facts {
+                digest: peek.digest,
                 known_since: known.map(|it| it.registered_at),
                 worker: known.and_then(|it| it.worker_id),
                 nonce: Nonce::Unknown,
