@@ -1,0 +1,4 @@
+//! Subsidies: the evaluator, programmes, eligibility, applications.
+
+mod grammar;
+mod sound;
