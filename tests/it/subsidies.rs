@@ -1,7 +1,10 @@
 //! Subsidies: the evaluator, programmes, eligibility, applications.
 
 mod cel_spec;
+mod dates;
+mod differential;
 mod grammar;
+mod hostile;
 mod sound;
 
 use std::path::{Path, PathBuf};
