@@ -1,6 +1,7 @@
 //! Subsidies: the evaluator, programmes, eligibility, applications.
 
 mod cel_spec;
+mod columns;
 mod dates;
 mod differential;
 mod grammar;
