@@ -7,6 +7,7 @@ mod differential;
 mod grammar;
 mod hostile;
 mod sound;
+mod unknowns;
 
 use std::path::{Path, PathBuf};
 

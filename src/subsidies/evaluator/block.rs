@@ -248,9 +248,8 @@ impl<'a> Block<'a> {
                 let [condition, then, otherwise] = parts.as_ref();
                 let condition = self.truth(condition);
                 let (then, otherwise) = (self.truth(then), self.truth(otherwise));
-                let pick = |one: &Words, two: &Words| {
-                    condition.yes.and(one).or(&condition.no.and(two))
-                };
+                let pick =
+                    |one: &Words, two: &Words| condition.yes.and(one).or(&condition.no.and(two));
                 Truths {
                     yes: pick(&then.yes, &otherwise.yes),
                     no: pick(&then.no, &otherwise.no),
@@ -309,9 +308,8 @@ impl<'a> Block<'a> {
                 for (row, (one, two)) in then.values.iter_mut().zip(&otherwise.values).enumerate() {
                     *one = if condition.yes.bit(row) { *one } else { *two };
                 }
-                let pick = |one: &Words, two: &Words| {
-                    condition.yes.and(one).or(&condition.no.and(two))
-                };
+                let pick =
+                    |one: &Words, two: &Words| condition.yes.and(one).or(&condition.no.and(two));
                 then.known = pick(&then.known, &otherwise.known);
                 then.error = pick(&then.error, &otherwise.error).or(&condition.error);
                 self.give_back(otherwise);
@@ -339,7 +337,8 @@ impl<'a> Block<'a> {
 
     /// Evaluates what has no form for many rows.
     fn one_by_one(&mut self, node: &'a Node) -> Numbers {
-        let mut found = Numbers { values: self.copy(&[]), known: Words::none(), error: Words::none() };
+        let mut found =
+            Numbers { values: self.copy(&[]), known: Words::none(), error: Words::none() };
         let mut cells: Vec<Cell> = Vec::with_capacity(self.columns.len());
         for row in 0..self.rows {
             cells.clear();

@@ -143,7 +143,8 @@ impl Rule {
                     Answer { verdict: State::NotMet, amount: None }
                 } else if met.bit(index) && counted.bit(index) {
                     let amount = amounts.as_ref().and_then(|amounts| amounts.values.get(index));
-                    let exact = |value: &i64| Range { least: *value, greatest: *value, exact: true };
+                    let exact =
+                        |value: &i64| Range { least: *value, greatest: *value, exact: true };
                     Answer { verdict: State::Met, amount: amount.map(exact) }
                 } else {
                     cells.clear();
