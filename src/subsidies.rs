@@ -5,3 +5,5 @@
 //! when no value of the missing facts could change it, and otherwise says which facts can.
 
 pub mod domain;
+
+pub mod evaluator;
