@@ -5,3 +5,12 @@
 //! when no value of the missing facts could change it, and otherwise says which facts can.
 
 pub mod domain;
+pub mod error;
+pub mod programme;
+
+pub mod publishing;
+
+pub mod store;
+pub mod wire;
+
+pub mod grpc;
