@@ -6,6 +6,8 @@
 
 pub mod domain;
 pub mod error;
+
+pub mod evaluator;
 pub mod programme;
 
 pub mod publishing;
