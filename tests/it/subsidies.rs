@@ -1,4 +1,10 @@
-//! Subsidies.
+//! Subsidies: the evaluator, programmes, eligibility, applications.
 
+mod editions;
 mod golden;
+mod grammar;
+mod overlays;
+mod programmes;
+mod refused;
 pub(crate) mod shared;
+mod sound;
