@@ -3,6 +3,7 @@
 mod editions;
 mod golden;
 mod grammar;
+pub(crate) mod matrix;
 mod overlays;
 mod programmes;
 mod refused;
