@@ -1,11 +1,32 @@
 //! Subsidies: the evaluator, programmes, eligibility, applications.
 
+mod cel_spec;
+mod columns;
+mod dates;
+mod differential;
 mod editions;
 mod golden;
 mod grammar;
+mod hostile;
 pub(crate) mod matrix;
 mod overlays;
 mod programmes;
 mod refused;
 pub(crate) mod shared;
 mod sound;
+
+use std::path::{Path, PathBuf};
+
+/// Returns where a file of the eligibility data is; says loudly when it is absent.
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("PESHUB_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let path = root.join("eligibility").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("\n*** NOT CHECKED: {} is absent; set PESHUB_TEST_DATA ***\n", path.display());
+    None
+}
