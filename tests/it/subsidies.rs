@@ -10,6 +10,7 @@ mod grammar;
 mod hostile;
 pub(crate) mod matrix;
 mod overlays;
+mod program;
 mod programmes;
 mod refused;
 pub(crate) mod shared;
