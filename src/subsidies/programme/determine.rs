@@ -36,14 +36,8 @@ pub struct Determined {
     pub is_exact: bool,
 }
 
-/// What is to be given back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clawback {
-    /// How much, or the range in which it lies.
-    pub amount: Range,
-    /// Unknown facts that it may depend on.
-    pub open: Vec<Arc<str>>,
-}
+/// What is to be given back, or the range in which it lies, and the unknown facts that it may depend on.
+pub type Clawback = (Range, Vec<Arc<str>>);
 
 /// How a criterion stands.
 #[derive(Clone, Debug)]
@@ -179,7 +173,7 @@ impl CompiledProgramme {
         };
         let judgement = rule.judge(&rule.bind(facts), &variant.values, Trace::Off)?;
         let open = rule.names(judgement.amount_open).cloned().collect();
-        Ok(judgement.amount.map(|range| Clawback { amount: self.rounded(range), open }))
+        Ok(judgement.amount.map(|range| (self.rounded(range), open)))
     }
 }
 
