@@ -255,7 +255,14 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("subsidies::evaluator", &["subsidies::domain"], "pure: the language"),
     (
         "subsidies::programme",
-        &["codes", "pb", "subsidies::domain", "subsidies::evaluator", "subsidies::wire"],
+        &[
+            "kernel::fields",
+            "codes",
+            "pb",
+            "subsidies::domain",
+            "subsidies::evaluator",
+            "subsidies::wire",
+        ],
         "pure: a programme is compiled from what the contract says",
     ),
     (
