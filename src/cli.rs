@@ -23,6 +23,7 @@ mod participants;
 mod pki;
 mod place;
 mod postings;
+mod programmes;
 mod serve;
 mod watch;
 mod workers;
@@ -82,6 +83,9 @@ enum Command {
     /// Make holders' keys, look into credentials and present them.
     #[command(subcommand)]
     Credentials(credentials::CredentialsCommand),
+    /// Write, test, publish and compare programmes of subsidies.
+    #[command(subcommand)]
+    Programmes(programmes::ProgrammesCommand),
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -120,6 +124,7 @@ pub fn run() -> ExitCode {
             Command::Issuers(command) => issuers::run(command).await,
             Command::Workers(command) => workers::run(command).await,
             Command::Credentials(command) => credentials::run(command).await,
+            Command::Programmes(command) => programmes::run(command).await,
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

@@ -5,5 +5,14 @@
 //! when no value of the missing facts could change it, and otherwise says which facts can.
 
 pub mod domain;
+pub mod error;
 
 pub mod evaluator;
+pub mod programme;
+
+pub mod publishing;
+
+pub mod store;
+pub mod wire;
+
+pub mod grpc;

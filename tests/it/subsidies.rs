@@ -4,8 +4,16 @@ mod cel_spec;
 mod columns;
 mod dates;
 mod differential;
+mod editions;
+mod golden;
 mod grammar;
 mod hostile;
+pub(crate) mod matrix;
+mod overlays;
+mod program;
+mod programmes;
+mod refused;
+pub(crate) mod shared;
 mod sound;
 mod unknowns;
 
