@@ -5,3 +5,4 @@
 //! when no value of the missing facts could change it, and otherwise says which facts can.
 
 pub mod domain;
+pub mod population;
