@@ -21,7 +21,7 @@ CREATE TABLE population_subject (
     -- The worker; absent: the facts are of an employer alone.
     worker_id      uuid REFERENCES worker,
     -- Keyed digest of the employer's registration number; absent: none.
-    employer       bytea CONSTRAINT population_subject_employer_length CHECK (octet_length(employer) = 32),
+    employer       uuid,
     -- Token of the division.
     division       text NOT NULL COLLATE "C",
     -- The population's when something of the subject changed last.

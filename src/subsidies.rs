@@ -4,5 +4,11 @@
 //! A programme's criteria and amounts are expressions over facts. What is not known is never taken as false: an answer is given only
 //! when no value of the missing facts could change it, and otherwise says which facts can.
 
+pub mod blind;
+pub mod book;
 pub mod domain;
+pub mod error;
+pub mod incoming;
 pub mod population;
+pub mod store;
+pub mod wire;

@@ -1,0 +1,143 @@
+//! The book: the catalogue of facts and every programme in force, in memory, as they stand. It is never changed: a change of what is
+//! published makes another one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use crate::platform::db::Db;
+use crate::platform::permit::Permit;
+use crate::subsidies::domain::{Catalogue, Definition};
+use crate::subsidies::error::SubsidyError;
+use crate::subsidies::store::book as store;
+
+/// How often a change by another replica is looked for.
+const POLL: Duration = Duration::from_millis(200);
+
+/// The programmes, shared by all who ask.
+#[derive(Clone, Debug)]
+pub struct Programmes(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    db: Db,
+    present: ArcSwap<Book>,
+    /// One reads the database, the others wait for what it brings.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// What is published, at a revision.
+#[derive(Debug, Default)]
+pub struct Book {
+    revision: i64,
+    catalogue: Arc<Catalogue>,
+    /// Numbers of the catalogue's definitions, by name.
+    numbers: HashMap<Arc<str>, i64>,
+    /// The catalogue's definitions, by number.
+    by_number: HashMap<i64, Arc<Definition>>,
+}
+
+impl Book {
+    /// Returns the book of what is published.
+    #[must_use]
+    pub fn new(revision: i64, facts: Vec<(i64, Definition)>) -> Self {
+        let numbers = facts.iter().map(|(id, it)| (Arc::clone(&it.name), *id)).collect();
+        let by_number = facts.iter().map(|(id, it)| (*id, Arc::new(it.clone()))).collect();
+        let catalogue = Arc::new(Catalogue::new(facts.into_iter().map(|(_, it)| it)));
+        Self { revision, catalogue, numbers, by_number }
+    }
+
+    /// Returns its revision: another book has another one.
+    #[must_use]
+    pub const fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// Returns the facts that there are.
+    #[must_use]
+    pub const fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    /// Returns a fact's number and definition.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<(i64, &Arc<Definition>)> {
+        Some((*self.numbers.get(name)?, self.catalogue.get(name)?))
+    }
+
+    /// Returns the fact of a number; `None` when it was retired.
+    #[must_use]
+    pub fn fact_of(&self, number: i64) -> Option<&Arc<Definition>> {
+        self.by_number.get(&number)
+    }
+}
+
+impl Programmes {
+    /// Reads the book.
+    ///
+    /// # Errors
+    ///
+    /// The database fails, or what is stored cannot be read.
+    pub async fn open(db: Db) -> Result<Self, SubsidyError> {
+        let shared = Shared { db, present: ArcSwap::default(), reading: tokio::sync::Mutex::default() };
+        let programmes = Self(Arc::new(shared));
+        let book = programmes.read().await?;
+        programmes.0.present.store(Arc::new(book));
+        Ok(programmes)
+    }
+
+    /// Returns the book as it stands; it trails the database by less than half a second.
+    #[must_use]
+    pub fn present(&self) -> Arc<Book> {
+        self.0.present.load_full()
+    }
+
+    /// Sees that nothing is missing that was committed before this was asked, and returns the book.
+    ///
+    /// # Errors
+    ///
+    /// The database fails, or what is stored cannot be read.
+    pub async fn refresh(&self) -> Result<Arc<Book>, SubsidyError> {
+        let _reading = self.0.reading.lock().await;
+        let mut tx = self.0.db.read(&Permit::of_hub()).await?;
+        let newest = store::revision(tx.connection()).await?;
+        drop(tx);
+        if newest != self.present().revision() {
+            let book = self.read().await?;
+            self.0.present.store(Arc::new(book));
+        }
+        Ok(self.present())
+    }
+
+    /// Keeps the book fresh until told to stop. While the database fails, what was read last counts.
+    pub async fn follow(self, stop: CancellationToken) {
+        let mut is_failing = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(POLL) => {}
+            }
+            let refreshed = tokio::select! {
+                () = stop.cancelled() => return,
+                refreshed = self.refresh() => refreshed,
+            };
+            match refreshed {
+                Ok(_) => is_failing = false,
+                Err(error) if is_failing => drop(error),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "the programmes cannot be read again: {error}");
+                    is_failing = true;
+                }
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Book, SubsidyError> {
+        let mut tx = self.0.db.snapshot(&Permit::of_hub()).await?;
+        store::book(tx.connection()).await
+    }
+}

@@ -1,0 +1,5 @@
+//! The SQL of subsidies.
+
+pub mod book;
+pub mod population;
+pub mod sweep;
