@@ -69,6 +69,8 @@ CREATE TABLE population_swept (
     edition        bigint NOT NULL,
     revision       bigint NOT NULL,
     swept_for      date NOT NULL,
+    -- Whether offers were made.
+    offers         boolean NOT NULL,
     PRIMARY KEY (population_id, programme_id)
 );
 

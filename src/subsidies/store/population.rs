@@ -1,5 +1,7 @@
 //! The SQL of populations and their subjects.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -286,4 +288,36 @@ pub async fn remove(tx: &mut WriteTx, subjects: &[SubjectId]) -> Result<(), DbEr
         .execute(tx.connection())
         .await?;
     Ok(())
+}
+
+/// Returns a permit's holder's references to workers, by worker.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn references(
+    connection: &mut PgConnection,
+    permit: &Permit,
+    workers: &[Uuid],
+) -> Result<HashMap<Uuid, Uuid>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT worker_id, reference FROM worker_reference WHERE worker_id = ANY ($1) AND participant_id = $2",
+        workers,
+        holder(permit),
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.worker_id, row.reference)).collect())
+}
+
+/// Returns the names of all programmes, by number.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn programme_names(
+    connection: &mut PgConnection,
+) -> Result<HashMap<i64, String>, DbError> {
+    let rows = sqlx::query!("SELECT programme_id, name FROM programme").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.programme_id, row.name)).collect())
 }

@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use sqlx::PgConnection;
-use time::{Date, OffsetDateTime};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::kernel::ids::{ParticipantId, PopulationId, SubjectId};
@@ -10,8 +10,10 @@ use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::db::{DbError, WriteTx};
 use crate::platform::keys::vault::Wrapped;
 use crate::platform::permit::Permit;
+use crate::subsidies::domain::Day;
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::population::sealed::Whose;
+use crate::subsidies::sweep::plan::Before;
 
 /// How many sweeps of a population are listed.
 const LISTED: i64 = 100;
@@ -79,19 +81,6 @@ pub async fn extent(
     Ok((row.last, row.count))
 }
 
-/// Up to where a programme was swept.
-#[derive(Clone, Copy, Debug)]
-pub struct Swept {
-    /// The programme.
-    pub programme: i64,
-    /// Number of its edition.
-    pub edition: i64,
-    /// What has changed after this is new.
-    pub revision: i64,
-    /// As of which day.
-    pub day: Date,
-}
-
 /// Returns up to where programmes were swept in a population.
 ///
 /// # Errors
@@ -100,16 +89,21 @@ pub struct Swept {
 pub async fn swept(
     connection: &mut PgConnection,
     population: PopulationId,
-) -> Result<Vec<Swept>, DbError> {
-    let rows = sqlx::query_as!(
-        Swept,
-        "SELECT programme_id AS programme, edition, revision, swept_for AS day
-         FROM population_swept WHERE population_id = $1",
+) -> Result<Vec<Before>, DbError> {
+    let rows = sqlx::query!(
+        "SELECT programme_id, edition, revision, swept_for, offers FROM population_swept WHERE population_id = $1",
         population.0,
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows)
+    let before = rows.into_iter().map(|row| Before {
+        programme: row.programme_id,
+        edition: row.edition,
+        revision: row.revision,
+        day: Day::of(row.swept_for),
+        offers: row.offers,
+    });
+    Ok(before.collect())
 }
 
 /// Notes up to where programmes have been swept.
@@ -120,18 +114,20 @@ pub async fn swept(
 pub async fn note_swept(
     tx: &mut WriteTx,
     population: PopulationId,
-    swept: &[Swept],
+    swept: &[Before],
 ) -> Result<(), DbError> {
     for it in swept {
         sqlx::query!(
-            "INSERT INTO population_swept (population_id, programme_id, edition, revision, swept_for)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (population_id, programme_id)
-             DO UPDATE SET edition = excluded.edition, revision = excluded.revision, swept_for = excluded.swept_for",
+            "INSERT INTO population_swept (population_id, programme_id, edition, revision, swept_for, offers)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (population_id, programme_id)
+             DO UPDATE SET edition = excluded.edition, revision = excluded.revision, swept_for = excluded.swept_for,
+                           offers = excluded.offers",
             population.0,
             it.programme,
             it.edition,
             it.revision,
-            it.day,
+            it.day.date(),
+            it.offers,
         )
         .execute(tx.connection())
         .await?;
