@@ -10,4 +10,3 @@ pub mod plan;
 pub mod queries;
 pub mod reading;
 pub mod runner;
-pub mod simulate;

@@ -1,7 +1,10 @@
 //! Contract ⇄ subsidies.
 
-pub mod population;
+pub mod determination;
 pub mod fact;
+pub mod population;
+pub mod programme;
+pub mod sweep;
 
 use time::OffsetDateTime;
 

@@ -52,7 +52,7 @@ pub async fn create(
     once(&keeper.db, permit, key, now, |tx| {
         Box::pin(async move {
             if !store::create(tx, (&name, request.purpose.trim()), now).await? {
-                return Err(SubsidyError::PopulationExists { name }.into());
+                return Err(SubsidyError::AlreadyExists { what: "population", name }.into());
             }
             let permit = tx.permit().clone();
             let made = store::list(tx.connection(), &permit, Some(&name)).await?.pop();
