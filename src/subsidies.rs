@@ -7,6 +7,7 @@
 pub mod blind;
 pub mod book;
 pub mod domain;
+pub mod eligibility;
 pub mod error;
 pub mod evaluator;
 pub mod grpc;

@@ -1,6 +1,7 @@
 //! Contract ⇄ subsidies.
 
 pub mod determination;
+pub mod eligibility;
 pub mod fact;
 pub mod population;
 pub mod programme;
