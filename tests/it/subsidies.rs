@@ -2,4 +2,8 @@
 
 mod check;
 mod golden;
+mod population;
 pub(crate) mod shared;
+mod simulate;
+mod stream;
+mod sweep;

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use crate::codes::divisions::Division;
 use crate::pb::peshub::subsidies::v1::{CriterionState, Rounding, Verdict};
 use crate::subsidies::domain::{Catalogue, Day, Facts, Value};
-use crate::subsidies::evaluator::judgement::{
-    DerivationStep, EvalError, Judgement, Range, State,
-};
+use crate::subsidies::evaluator::judgement::{DerivationStep, EvalError, Judgement, Range, State};
 use crate::subsidies::evaluator::row::Row;
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::{CompiledProgramme, CompiledVersion, Variant};
@@ -163,7 +161,8 @@ impl CompiledProgramme {
         division: Option<&'static Division>,
     ) -> Result<Option<(Range, Vec<Arc<str>>)>, EvalError> {
         let variant = self.version(version).map(|version| version.variant(division));
-        let Some((variant, rule)) = variant.and_then(|it| it.clawback.as_ref().map(|rule| (it, rule)))
+        let Some((variant, rule)) =
+            variant.and_then(|it| it.clawback.as_ref().map(|rule| (it, rule)))
         else {
             return Ok(None);
         };
@@ -211,10 +210,28 @@ fn round(rounding: Rounding, amount: i64) -> i64 {
     let up = whole.saturating_add(1);
     match rounding {
         Rounding::Unspecified | Rounding::Down => amount,
-        Rounding::HalfUp if amount < 0 => if rest > 500 { up } else { whole },
-        Rounding::HalfUp => if rest >= 500 { up } else { whole },
+        Rounding::HalfUp if amount < 0 => {
+            if rest > 500 {
+                up
+            } else {
+                whole
+            }
+        }
+        Rounding::HalfUp => {
+            if rest >= 500 {
+                up
+            } else {
+                whole
+            }
+        }
         Rounding::Up if amount < 0 => whole,
-        Rounding::Up => if rest > 0 { up } else { whole },
+        Rounding::Up => {
+            if rest > 0 {
+                up
+            } else {
+                whole
+            }
+        }
     }
 }
 
