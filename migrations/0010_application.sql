@@ -36,13 +36,12 @@ CREATE TABLE application (
     bureau_id      bigint NOT NULL REFERENCES participant,
     -- Who filed it; absent for an offer that nobody has accepted.
     platform_id    bigint REFERENCES participant,
-    -- Where, as the list and the code.
-    division_scheme smallint,
-    division_code  text,
+    -- Where: the token of the division; absent: without overlays.
+    division       text COLLATE "C",
     -- Pseudonym of the worker; absent where it is about none.
     worker_id      uuid,
     -- The keyed digest of the employer; absent where it is about none.
-    employer       uuid,
+    employer       bytea CONSTRAINT application_employer_length CHECK (octet_length(employer) = 32),
     -- The facts and the determination with values, peshub.subsidies.v1, encoded and sealed.
     sealed         bytea NOT NULL,
     -- peshub.subsidies.v1.Determination without values, encoded.
@@ -183,13 +182,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 -- Until when something is taken, exclusive; NULL when it is free. The only thing that anybody learns of others' claims.
-CREATE FUNCTION claims_taken_until(own uuid, grps uuid[], subjects uuid[], periods daterange[], programmes text[]) RETURNS date
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION claims_taken_until(own uuid, grps uuid[], subjects uuid[], from_days date[], until_days date[], programmes text[])
+RETURNS date LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT max(coalesce(upper(c.period), 'infinity'::date))
-    FROM unnest(grps, subjects, periods, programmes) AS k(grp, subject, period, programme)
-    JOIN claim c ON c.grp = k.grp AND c.subject = k.subject AND c.period && k.period
-         AND ((c.programme IS NULL AND nullif(k.programme, '') IS NULL) OR c.programme <> nullif(k.programme, ''))
+    FROM unnest(grps, subjects, from_days, until_days, programmes) AS k(grp, subject, from_day, until_day, programme)
+    JOIN claim c ON c.subject = k.subject AND c.grp = k.grp AND c.period && daterange(k.from_day, k.until_day)
+         AND ((c.programme IS NULL AND k.programme = '') OR (c.programme IS NOT NULL AND c.programme <> k.programme AND k.programme <> ''))
     WHERE c.application_id IS DISTINCT FROM own
+$$;
+
+-- Which platforms know a worker: they are told of offers.
+CREATE FUNCTION worker_platforms(worker uuid) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce(array_agg(r.participant_id), '{}') FROM worker_reference r
+    JOIN participant p ON p.participant_id = r.participant_id AND p.kind = 2
+    WHERE r.worker_id = worker
 $$;
 
 GRANT SELECT, INSERT, UPDATE ON budget, application TO peshub_participant;

@@ -5,10 +5,12 @@
 //! first and writes afterwards.
 
 pub mod commands;
-pub mod determine;
+pub mod desk;
 pub mod evidence;
 pub mod follow;
+pub mod held;
 pub mod machine;
+pub mod offer;
 pub mod officer;
 pub mod queries;
 pub mod record;
