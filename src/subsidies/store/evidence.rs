@@ -190,6 +190,20 @@ pub async fn end(
     Ok(facts)
 }
 
+/// Returns whether any application rests on a credential that stands.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn is_anything_resting(connection: &mut PgConnection) -> Result<bool, DbError> {
+    let is = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM application_credential WHERE ended_at IS NULL) AS "is!""#
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(is)
+}
+
 /// Returns how far the feed has been read; `None` before the first time.
 ///
 /// # Errors

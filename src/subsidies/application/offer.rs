@@ -1,0 +1,125 @@
+//! Offers: what a bureau gives without an application. A sweep makes them, and the payee accepts with one call.
+
+use prost::Message as _;
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::codes::divisions::Division;
+use crate::kernel::ids;
+use crate::pb::peshub::subsidies::v1 as pb;
+use crate::platform::db::WriteTx;
+use crate::subsidies::application::commands::begin;
+use crate::subsidies::application::desk::{Answering, Desk};
+use crate::subsidies::application::machine::{Stage, State};
+use crate::subsidies::application::sealed;
+use crate::subsidies::application::takes::{self, About};
+use crate::subsidies::application::{ApplicationId, TakenUntil};
+use crate::subsidies::error::SubsidyError;
+use crate::subsidies::store::application::Row;
+use crate::subsidies::store::{claim, reference};
+
+/// What is offered to whom.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Pseudonym of the worker; absent: an employer alone.
+    pub worker_id: Option<Uuid>,
+    /// Keyed digest of the employer.
+    pub employer: Option<[u8; 32]>,
+    /// Where.
+    pub division: Option<&'static Division>,
+    /// What is known, with where it comes from.
+    pub facts: Vec<pb::Fact>,
+    /// Until when it can be accepted, inclusive; absent: it is not limited.
+    pub answer_by: Option<Date>,
+}
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It is made.
+    Made(ApplicationId),
+    /// It is claimed already, or something that excludes it, until then.
+    Taken(TakenUntil),
+    /// The budget has not enough left.
+    Exhausted,
+    /// It is determined anew, and the verdict is not ELIGIBLE, or the worker was erased.
+    NotEligible,
+}
+
+/// Makes an offer in a transaction of the programme's bureau: it is determined by the edition in force, claims, and reserves what it costs.
+/// Where it is not made, nothing of it stays, and the transaction can go on with the next one. The caller commits.
+///
+/// Make offers in the order of their workers: two transactions that claim the same in different orders wait for each other crosswise.
+///
+/// # Errors
+///
+/// `FACT_UNKNOWN`, `EVALUATION_FAILED`, `KEY_UNAVAILABLE`, or the database fails.
+pub async fn offer(
+    desk: &Desk,
+    tx: &mut WriteTx,
+    (answering, offer): (&Answering, Offer),
+    now: OffsetDateTime,
+) -> Result<Offered, SubsidyError> {
+    let about = About {
+        division: offer.division,
+        worker_id: offer.worker_id,
+        employer: offer.employer.as_ref(),
+    };
+    let found = takes::determine((answering, &desk.blind), &offer.facts, &about, now.date())?;
+    let verdict = found.content.determination.as_ref().map(pb::Determination::verdict);
+    if verdict != Some(pb::Verdict::Eligible) {
+        return Ok(Offered::NotEligible);
+    }
+    let id = ApplicationId(ids::time_ordered(now));
+    let wrapped = match offer.worker_id {
+        Some(worker) => match reference::key_of(tx, worker).await? {
+            Some(wrapped) => Some(wrapped),
+            None => return Ok(Offered::NotEligible),
+        },
+        None => None,
+    };
+    let worker = offer.worker_id.map(|it| (it, wrapped.as_ref()));
+    let key = sealed::key((desk.vault.as_ref(), &desk.blind), id, worker).await?;
+    let mut row = Row {
+        application_id: id.0,
+        number: 0,
+        revision: 1,
+        state: State::Offered.number(),
+        programme: answering.name().to_owned(),
+        edition: answering.number(),
+        bureau_id: answering.bureau().0,
+        platform_id: None,
+        division: offer.division.map(|it| it.token().to_owned()),
+        worker_id: offer.worker_id,
+        employer: offer.employer.map(|it| it.to_vec()),
+        sealed: sealed::seal(&key, id, &found.content)?,
+        determination: found.shown(),
+        determined_on: now.date(),
+        filed_on: now.date(),
+        amount: 0,
+        currency: answering.currency().to_owned(),
+        budget_id: None,
+        stage: Stage::Nothing.number(),
+        clawed_back: 0,
+        answer_by: offer.answer_by,
+        asked: Vec::new(),
+        remark: String::new(),
+        reopened: false,
+        proactive: true,
+        decided_on: None,
+        submitted_at: now,
+        changed_at: now,
+        bureau: tx.permit().holder().map_or_else(String::new, |it| it.participant_name.clone()),
+        platform: None,
+        decisions: Vec::new(),
+    };
+    match begin(tx, &mut row, &found.takes, pb::ApplicationStep::Offered).await {
+        Ok(()) => Ok(Offered::Made(id)),
+        Err(SubsidyError::ClaimTaken { until }) => {
+            claim::free(tx, id).await?;
+            Ok(Offered::Taken(until))
+        }
+        Err(SubsidyError::BudgetExhausted) => Ok(Offered::Exhausted),
+        Err(error) => Err(error),
+    }
+}
