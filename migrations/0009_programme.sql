@@ -47,6 +47,8 @@ CREATE TABLE programme_edition (
     retired_at     timestamptz,
     retired_by     bigint REFERENCES participant_system,
     retired_because text,
+    -- Tokens of the divisions where it holds, with all below.
+    division       text[] NOT NULL,
     revision       bigint NOT NULL,
     PRIMARY KEY (programme_id, number),
     CONSTRAINT programme_edition_four_eyes CHECK (drafted_by <> published_by),

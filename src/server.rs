@@ -35,6 +35,7 @@ use crate::pb::peshub::credentials::v1::credential_service_server::CredentialSer
 use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
 use crate::pb::peshub::credentials::v1::verification_service_server::VerificationServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
+use crate::pb::peshub::subsidies::v1::programme_service_server::ProgrammeServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
 use crate::platform::action::Action;
@@ -72,6 +73,7 @@ use crate::postings::page::PageTokens;
 use crate::postings::sync::commit::Committer;
 use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::Watches;
+use crate::subsidies::grpc::programmes::ProgrammeGrpc;
 use crate::workers::commands::Registry;
 use crate::workers::grpc::WorkerGrpc;
 
@@ -316,6 +318,7 @@ async fn services(
         .add_service(IssuerServiceServer::new(issuers))
         .add_service(CredentialServiceServer::new(issuing.service))
         .add_service(ConsentServiceServer::new(verifying.consents))
+        .add_service(ProgrammeServiceServer::new(programmes(parts, secret, tasks)))
         .add_service(
             VerificationServiceServer::new(verifying.verification)
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
@@ -341,6 +344,7 @@ async fn health() -> HealthServer<impl Health> {
     reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
     reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
     reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
+    reporter.set_serving::<ProgrammeServiceServer<ProgrammeGrpc>>().await;
     health.max_decoding_message_size(QUESTION_BYTES_MAX)
 }
 
@@ -404,6 +408,12 @@ fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc
         tasks: tasks.clone(),
     };
     AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
+}
+
+fn programmes(parts: &HubParts, secret: &[u8], tasks: &Tasks) -> ProgrammeGrpc {
+    let (db, clock, tasks) = (parts.db.clone(), Arc::clone(&parts.clock), tasks.clone());
+    let pages = page::PageTokens::new(&[b"programme pages", secret].concat());
+    ProgrammeGrpc { db, clock, pages, tasks }
 }
 
 fn postings(parts: &HubParts, hub: Uuid, secret: &[u8], feed: &Feed) -> PostingGrpc {

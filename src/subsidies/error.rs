@@ -7,6 +7,7 @@ use crate::platform::keys::KeyError;
 use crate::platform::secrets::SecretError;
 use crate::subsidies::application::machine::{Refused, State};
 use crate::subsidies::application::{ApplicationId, DecisionId, TakenUntil};
+use crate::subsidies::programme::finding::Finding;
 
 /// A failure of the exchange of subsidies.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,14 @@ pub enum SubsidyError {
     /// What is stated is not in the catalogue, or has no value of its kind.
     #[error("the catalogue does not have what is stated, or not with such a value")]
     FactUnknown(Vec<Violation>),
+    /// There is something of this name that is not the same, or not the caller's.
+    #[error("there is a {} of this name already", .what.replace('_', " "))]
+    AlreadyExists {
+        /// What it is: `fact`, `programme`, `population`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// No such programme.
     #[error("no such programme")]
     ProgrammeNotFound {
@@ -49,12 +58,6 @@ pub enum SubsidyError {
         /// Its name.
         name: String,
     },
-    /// The caller has such a population.
-    #[error("there is a population of this name")]
-    PopulationExists {
-        /// Its name.
-        name: String,
-    },
     /// The caller has no such sweep.
     #[error("no such sweep")]
     SweepNotFound {
@@ -65,6 +68,20 @@ pub enum SubsidyError {
     #[error("a sweep of this population runs already")]
     SweepRunning {
         /// Name of the population.
+        name: String,
+    },
+    /// The draft cannot be published.
+    #[error("the draft cannot be published: {} findings", .findings.len())]
+    Refused {
+        /// Name of the programme.
+        name: String,
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+    },
+    /// Who drafted it does not publish it.
+    #[error("another system than the one that drafted the programme publishes it")]
+    FourEyes {
+        /// Name of the programme.
         name: String,
     },
     /// A message of a stream is not the one that had to come.
@@ -194,9 +211,21 @@ impl From<SubsidyError> for Fault {
             SubsidyError::PopulationNotFound { name } => {
                 not_found(Reason::PopulationNotFound, "population", name)
             }
-            SubsidyError::PopulationExists { name } | SubsidyError::SweepRunning { name } => {
+            SubsidyError::AlreadyExists { what, name } => {
+                Self::new(Kind::AlreadyExists, Reason::AlreadyExists, message).about(what, name)
+            }
+            SubsidyError::SweepRunning { name } => {
                 Self::new(Kind::AlreadyExists, Reason::AlreadyExists, message)
                     .about("population", name)
+            }
+            SubsidyError::Refused { name, findings } => Self {
+                violations: findings.iter().map(violation).collect(),
+                ..Self::new(Kind::FailedPrecondition, Reason::ProgrammeRefused, message)
+                    .about("programme", name)
+            },
+            SubsidyError::FourEyes { name } => {
+                Self::new(Kind::FailedPrecondition, Reason::FourEyesRequired, message)
+                    .about("programme", name)
             }
             SubsidyError::SweepNotFound { id } => not_found(Reason::SweepNotFound, "sweep", id),
             SubsidyError::OutOfStep { .. } => {
@@ -238,5 +267,17 @@ impl From<SubsidyError> for Fault {
             }
             SubsidyError::Corrupt { .. } => Self::internal(error),
         }
+    }
+}
+
+/// A finding as a violation of its field: the reason, and the place drawn beneath it.
+fn violation(finding: &Finding) -> Violation {
+    let drawn = finding.to_string();
+    let said = drawn.strip_prefix(&format!("{}: ", finding.field)).unwrap_or(&drawn);
+    Violation {
+        field: format!("programme.{}", finding.field),
+        rule: Rule::BadFormat,
+        expected: said.to_owned(),
+        given: String::new(),
     }
 }

@@ -86,8 +86,8 @@ async fn file(
     let key = sealed::key((desk.vault.as_ref(), &desk.blind), id, keyed).await?;
     let rested = evidence::verified(tx, &answering, (&request.facts, worker_id)).await?;
     let about = takes::About { division: place, worker_id, employer: employer.as_ref() };
-    let content = Content { facts: request.facts, ..Content::default() };
-    let found = takes::determine(&answering, content, &about, today)?;
+    takes::see_stated(answering.book.catalogue(), &request.facts)?;
+    let found = takes::determine((&answering, &desk.blind), &request.facts, &about, today)?;
     let platform = tx.permit().holder().map(|it| (it.participant.0, it.participant_name.clone()));
     let state = found.takes.state();
     let mut row = Row {

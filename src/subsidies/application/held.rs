@@ -180,19 +180,21 @@ impl<'a> Held<'a> {
     /// `PROGRAMME_NOT_FOUND`, `FACT_UNKNOWN`, `EVALUATION_FAILED`, `WORKER_ERASED`, `CLAIM_TAKEN`, or the database fails.
     pub async fn determine_again(&mut self, stated: Vec<pb::Fact>) -> Result<(), SubsidyError> {
         let answering = self.desk.answering(&self.row.programme)?;
+        takes::see_stated(answering.book.catalogue(), &stated)?;
         let key = self.key().await?;
         let known = sealed::open(&key, self.id(), &self.row.sealed)?;
         let mut facts: BTreeMap<String, pb::Fact> =
             known.facts.into_iter().map(|it| (it.name.clone(), it)).collect();
         facts.extend(stated.into_iter().map(|it| (it.name.clone(), it)));
-        let content = Content { facts: facts.into_values().collect(), ..Content::default() };
+        let facts: Vec<pb::Fact> = facts.into_values().collect();
         let employer = self.row.employer.as_deref().and_then(|it| it.try_into().ok());
         let about = takes::About {
             division: takes::division_of(self.row.division.as_deref()),
             worker_id: self.row.worker_id,
             employer: employer.as_ref(),
         };
-        let found = takes::determine_on(&answering, content, &about, (self.row.filed_on, self.now.date()))?;
+        let by = (&answering, &self.desk.blind);
+        let found = takes::determine(by, &facts, &about, self.row.filed_on)?;
         claim::free(self.tx, self.id()).await?;
         claim(self.tx, self.id(), &found.takes).await?;
         self.row.edition = answering.number();

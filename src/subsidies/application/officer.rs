@@ -36,7 +36,8 @@ pub async fn request_evidence(
             let mut held = Held::open(&own, tx, &request.application_id, now).await?;
             held.as_officer()?;
             let state = held.next(Step::RequestEvidence, &request.etag)?;
-            own.answering(&held.row.programme)?.see_facts(&request.facts)?;
+            let answering = own.answering(&held.row.programme)?;
+            takes::see_facts(answering.book.catalogue(), &request.facts)?;
             held.row.remark = wire::words("remark", &request.remark)?;
             held.row.asked = request.facts;
             held.row.answer_by = Some(until);
@@ -263,7 +264,7 @@ async fn computed(desk: &Desk, held: &mut Held<'_>, left: i64) -> Result<i64, Su
     let content = held.content().await?;
     let answering = desk.edition(&held.row.programme, held.row.edition).await?;
     let place = takes::division_of(held.row.division.as_deref());
-    let said = takes::clawback(&answering, &content, place, held.row.filed_on)?;
+    let said = takes::clawback((&answering, desk.programmes.present().catalogue()), &content, place)?;
     Ok(said.unwrap_or(left))
 }
 

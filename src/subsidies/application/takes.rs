@@ -298,10 +298,9 @@ fn rendered(counted: &Counted, stated: &[pb::Fact]) -> Vec<pb::Fact> {
 ///
 /// `EVALUATION_FAILED`; `FIELDS_INVALID` when facts are missing.
 pub fn clawback(
-    published: &Published,
+    (published, catalogue): (&Published, &Catalogue),
     content: &Content,
     division: Option<&'static Division>,
-    catalogue: &Catalogue,
 ) -> Result<Option<i64>, SubsidyError> {
     let counted = counted(&content.facts, catalogue)?;
     let version = content.determination.as_ref().map_or("", |it| it.version.as_str());

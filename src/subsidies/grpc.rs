@@ -1,0 +1,3 @@
+//! The services.
+
+pub mod programmes;
