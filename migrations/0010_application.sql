@@ -41,7 +41,7 @@ CREATE TABLE application (
     -- Pseudonym of the worker; absent where it is about none.
     worker_id      uuid,
     -- The keyed digest of the employer; absent where it is about none.
-    employer       bytea CONSTRAINT application_employer_length CHECK (octet_length(employer) = 32),
+    employer       uuid,
     -- The facts and the determination with values, peshub.subsidies.v1, encoded and sealed.
     sealed         bytea NOT NULL,
     -- peshub.subsidies.v1.Determination without values, encoded.

@@ -7,6 +7,7 @@
 pub mod commands;
 pub mod desk;
 pub mod evidence;
+pub mod filed;
 pub mod follow;
 pub mod held;
 pub mod machine;
@@ -14,7 +15,7 @@ pub mod offer;
 pub mod officer;
 pub mod queries;
 pub mod record;
-pub mod replay;
+
 pub mod sealed;
 pub mod takes;
 pub mod watch;

@@ -13,13 +13,14 @@ use crate::platform::permit::Permit;
 use crate::subsidies::application::ApplicationId;
 use crate::subsidies::application::desk::Desk;
 use crate::subsidies::application::evidence;
-use crate::subsidies::application::held::{self, Held};
-use crate::subsidies::application::machine::{Stage, State, Step};
+use crate::subsidies::application::filed::{self, New};
+use crate::subsidies::application::held::Held;
+use crate::subsidies::application::machine::{State, Step};
 use crate::subsidies::application::record;
-use crate::subsidies::application::sealed::{self, Content};
-use crate::subsidies::application::takes::{self, Takes};
+use crate::subsidies::application::sealed;
+use crate::subsidies::application::takes;
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::store::application::{self as store, Row};
+use crate::subsidies::store::application::Row;
 use crate::subsidies::store::reference;
 use crate::subsidies::wire::application as wire;
 
@@ -69,7 +70,6 @@ async fn file(
     now: OffsetDateTime,
 ) -> Result<(Row, Option<Uuid>), SubsidyError> {
     let answering = desk.answering(&request.programme)?;
-    let today = now.date();
     let place = takes::division(request.division.as_ref())?;
     let employer = takes::employer(&desk.blind, &request.employer)?;
     let (worker, reference) = match request.worker_reference.as_str() {
@@ -85,70 +85,15 @@ async fn file(
     let keyed = worker.as_ref().map(|it| (it.worker_id, it.key.as_ref()));
     let key = sealed::key((desk.vault.as_ref(), &desk.blind), id, keyed).await?;
     let rested = evidence::verified(tx, &answering, (&request.facts, worker_id)).await?;
-    let about = takes::About { division: place, worker_id, employer: employer.as_ref() };
+    let about = takes::About { division: place, worker_id, employer };
     takes::see_stated(answering.book.catalogue(), &request.facts)?;
-    let found = takes::determine((&answering, &desk.blind), &request.facts, &about, today)?;
-    let platform = tx.permit().holder().map(|it| (it.participant.0, it.participant_name.clone()));
+    let found = takes::determine((&answering, &desk.blind), &request.facts, &about, now.date())?;
     let state = found.takes.state();
-    let mut row = Row {
-        application_id: id.0,
-        number: 0,
-        revision: 1,
-        state: state.number(),
-        programme: answering.name().to_owned(),
-        edition: answering.number(),
-        bureau_id: answering.bureau().0,
-        platform_id: platform.as_ref().map(|it| it.0),
-        division: place.map(|it| it.token().to_owned()),
-        worker_id,
-        employer: employer.map(|it| it.to_vec()),
-        sealed: sealed::seal(&key, id, &found.content)?,
-        determination: found.shown(),
-        determined_on: today,
-        filed_on: today,
-        amount: 0,
-        currency: answering.currency().to_owned(),
-        budget_id: None,
-        stage: Stage::Nothing.number(),
-        clawed_back: 0,
-        answer_by: None,
-        asked: Vec::new(),
-        remark: String::new(),
-        reopened: false,
-        proactive: false,
-        decided_on: None,
-        submitted_at: now,
-        changed_at: now,
-        bureau: answering.bureau_name().to_owned(),
-        platform: platform.map(|it| it.1),
-        decisions: Vec::new(),
-    };
-    begin(tx, &mut row, &found.takes, pb::ApplicationStep::Submitted).await?;
+    let new = New { id, answering: &answering, about: &about, found: &found, state, answer_by: None, now };
+    let mut row = filed::row(tx, &key, new).await?;
+    filed::begin(tx, &mut row, &found.takes, pb::ApplicationStep::Submitted).await?;
     evidence::note(tx, id, &found.content.facts, &rested).await?;
     Ok((row, reference))
-}
-
-/// Takes what a new application claims, stores it and tells of it; last of all what it costs is reserved, since everybody who files for the
-/// programme waits for that.
-///
-/// # Errors
-///
-/// `CLAIM_TAKEN`, `BUDGET_EXHAUSTED`, or the database fails.
-pub async fn begin(
-    tx: &mut WriteTx,
-    row: &mut Row,
-    takes: &Takes,
-    step: pb::ApplicationStep,
-) -> Result<(), SubsidyError> {
-    held::claim(tx, ApplicationId(row.application_id), takes).await?;
-    held::fund(tx, row, takes).await?;
-    let platforms = match (row.platform_id, row.worker_id) {
-        (None, Some(worker)) => reference::platforms(tx, worker).await?,
-        _ => Vec::new(),
-    };
-    let told = wire::told(row, step, row.changed_at, &platforms);
-    store::create(tx, row, &told).await?;
-    held::reserve(tx, row).await
 }
 
 /// Takes facts in and determines again.

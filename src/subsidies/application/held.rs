@@ -187,11 +187,10 @@ impl<'a> Held<'a> {
             known.facts.into_iter().map(|it| (it.name.clone(), it)).collect();
         facts.extend(stated.into_iter().map(|it| (it.name.clone(), it)));
         let facts: Vec<pb::Fact> = facts.into_values().collect();
-        let employer = self.row.employer.as_deref().and_then(|it| it.try_into().ok());
         let about = takes::About {
             division: takes::division_of(self.row.division.as_deref()),
             worker_id: self.row.worker_id,
-            employer: employer.as_ref(),
+            employer: self.row.employer,
         };
         let by = (&answering, &self.desk.blind);
         let found = takes::determine(by, &facts, &about, self.row.filed_on)?;

@@ -1,6 +1,5 @@
 //! Offers: what a bureau gives without an application. A sweep makes them, and the payee accepts with one call.
 
-use prost::Message as _;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
@@ -8,14 +7,13 @@ use crate::codes::divisions::Division;
 use crate::kernel::ids;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::db::WriteTx;
-use crate::subsidies::application::commands::begin;
 use crate::subsidies::application::desk::{Answering, Desk};
-use crate::subsidies::application::machine::{Stage, State};
+use crate::subsidies::application::filed::{self, New};
+use crate::subsidies::application::machine::State;
 use crate::subsidies::application::sealed;
 use crate::subsidies::application::takes::{self, About};
 use crate::subsidies::application::{ApplicationId, TakenUntil};
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::store::application::Row;
 use crate::subsidies::store::{claim, reference};
 
 /// What is offered to whom.
@@ -24,7 +22,7 @@ pub struct Offer {
     /// Pseudonym of the worker; absent: an employer alone.
     pub worker_id: Option<Uuid>,
     /// Keyed digest of the employer.
-    pub employer: Option<[u8; 32]>,
+    pub employer: Option<Uuid>,
     /// Where.
     pub division: Option<&'static Division>,
     /// What is known, with where it comes from.
@@ -63,7 +61,7 @@ pub async fn offer(
     let about = About {
         division: offer.division,
         worker_id: offer.worker_id,
-        employer: offer.employer.as_ref(),
+        employer: offer.employer,
     };
     let found = takes::determine((answering, &desk.blind), &offer.facts, &about, now.date())?;
     let verdict = found.content.determination.as_ref().map(pb::Determination::verdict);
@@ -80,46 +78,18 @@ pub async fn offer(
     };
     let worker = offer.worker_id.map(|it| (it, wrapped.as_ref()));
     let key = sealed::key((desk.vault.as_ref(), &desk.blind), id, worker).await?;
-    let mut row = Row {
-        application_id: id.0,
-        number: 0,
-        revision: 1,
-        state: State::Offered.number(),
-        programme: answering.name().to_owned(),
-        edition: answering.number(),
-        bureau_id: answering.bureau().0,
-        platform_id: None,
-        division: offer.division.map(|it| it.token().to_owned()),
-        worker_id: offer.worker_id,
-        employer: offer.employer.map(|it| it.to_vec()),
-        sealed: sealed::seal(&key, id, &found.content)?,
-        determination: found.shown(),
-        determined_on: now.date(),
-        filed_on: now.date(),
-        amount: 0,
-        currency: answering.currency().to_owned(),
-        budget_id: None,
-        stage: Stage::Nothing.number(),
-        clawed_back: 0,
-        answer_by: offer.answer_by,
-        asked: Vec::new(),
-        remark: String::new(),
-        reopened: false,
-        proactive: true,
-        decided_on: None,
-        submitted_at: now,
-        changed_at: now,
-        bureau: tx.permit().holder().map_or_else(String::new, |it| it.participant_name.clone()),
-        platform: None,
-        decisions: Vec::new(),
+    let state = State::Offered;
+    let answer_by = offer.answer_by;
+    let new = New { id, answering, about: &about, found: &found, state, answer_by, now };
+    let mut row = filed::row(tx, &key, new).await?;
+    claim::savepoint(tx).await?;
+    let made = filed::begin(tx, &mut row, &found.takes, pb::ApplicationStep::Offered).await;
+    let outcome = match made {
+        Ok(()) => return Ok(Offered::Made(id)),
+        Err(SubsidyError::ClaimTaken { until }) => Offered::Taken(until),
+        Err(SubsidyError::BudgetExhausted) => Offered::Exhausted,
+        Err(error) => return Err(error),
     };
-    match begin(tx, &mut row, &found.takes, pb::ApplicationStep::Offered).await {
-        Ok(()) => Ok(Offered::Made(id)),
-        Err(SubsidyError::ClaimTaken { until }) => {
-            claim::free(tx, id).await?;
-            Ok(Offered::Taken(until))
-        }
-        Err(SubsidyError::BudgetExhausted) => Ok(Offered::Exhausted),
-        Err(error) => Err(error),
-    }
+    claim::roll_back(tx).await?;
+    Ok(outcome)
 }

@@ -14,8 +14,9 @@ use crate::subsidies::application::held::Held;
 use crate::subsidies::application::sealed::{self, Basis};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::store::application::{self as store, Wanted};
-use crate::subsidies::store::{budget, decision, reference};
+use crate::subsidies::store::{budget, decision, programme, reference};
 use crate::subsidies::wire::application as wire;
+use crate::subsidies::wire::programme::content;
 
 /// Applications a page when the request does not say.
 const PAGE_SIZE: i64 = 100;
@@ -208,12 +209,16 @@ pub async fn export(
     let basis: Basis = sealed::open_basis(&key, id, &row.sealed)?;
     let decision = rendered(&row)?;
     let said = decision.record.clone().unwrap_or_default();
-    let answering = desk.edition(&said.programme, said.edition).await?;
+    let published = desk.edition(&said.programme, said.edition).await?;
+    let number = (published.programme, published.edition);
+    let edition = programme::edition(tx.connection(), number.0, number.1).await?;
+    let edition = edition.ok_or(SubsidyError::Corrupt { what: "edition" })?;
+    let edition = Some(content(&edition)?);
     let record = grounds.record(format!("decisions/{id}"), row.worker_id, now);
     let entry_id = commit(tx, record).await?;
     let export = pb::DecisionExport {
         decision: Some(decision),
-        edition: Some(answering.content()?),
+        edition,
         ..basis
     };
     Ok(pb::ExportDecisionResponse { export: Some(export), entry_id })

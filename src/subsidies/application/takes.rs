@@ -19,7 +19,8 @@ use crate::subsidies::blind::Blind;
 use crate::subsidies::book::Published;
 use crate::subsidies::domain::{Catalogue, Day, Facts, Value};
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::evaluator::judgement::{EvalError, Trace};
+use crate::subsidies::evaluator::judgement::EvalError;
+use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::canonical::Sha256;
 use crate::subsidies::programme::claims::{self, ClaimKey, Excludes, Subjects};
 use crate::subsidies::store::claim::Claims;
@@ -48,13 +49,13 @@ impl Takes {
 
 /// Whom and what an application is about, besides its facts.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct About<'a> {
+pub struct About {
     /// Where.
     pub division: Option<&'static Division>,
     /// Pseudonym of the worker.
     pub worker_id: Option<Uuid>,
     /// Keyed digest of the employer.
-    pub employer: Option<&'a [u8; 32]>,
+    pub employer: Option<Uuid>,
 }
 
 /// What was determined.
@@ -99,7 +100,7 @@ pub fn division_of(token: Option<&str>) -> Option<&'static Division> {
 /// # Errors
 ///
 /// It is no registration number.
-pub fn employer(blind: &Blind, number: &str) -> Result<Option<[u8; 32]>, SubsidyError> {
+pub fn employer(blind: &Blind, number: &str) -> Result<Option<Uuid>, SubsidyError> {
     if number.is_empty() {
         return Ok(None);
     }
@@ -143,7 +144,7 @@ pub fn see_stated(catalogue: &Catalogue, facts: &[pb::Fact]) -> Result<(), Subsi
 pub fn determine(
     (answering, blind): (&Answering, &Blind),
     stated: &[pb::Fact],
-    about: &About<'_>,
+    about: &About,
     filed_on: Date,
 ) -> Result<Found, SubsidyError> {
     let (day, published) = (Day::of(filed_on), answering.published.as_ref());
@@ -214,7 +215,7 @@ fn takes(
     (answering, blind): (&Answering, &Blind),
     determination: &pb::Determination,
     facts: &Facts,
-    about: &About<'_>,
+    about: &About,
 ) -> Result<Takes, SubsidyError> {
     let verdict = determination.verdict();
     let claims_now = match verdict {
@@ -227,10 +228,10 @@ fn takes(
     if !claims_now {
         return Ok(Takes::default());
     }
-    let worker = about.worker_id.map(Uuid::into_bytes);
+    let [worker, employer] = [about.worker_id, about.employer].map(|it| it.map(Uuid::into_bytes));
     let subjects = Subjects {
         worker: worker.as_ref().map(<[u8; 16]>::as_slice),
-        employer: about.employer.map(<[u8; 32]>::as_slice),
+        employer: employer.as_ref().map(<[u8; 16]>::as_slice),
     };
     let keys = claims::keys(&answering.published.compiled, &answering.others(), facts, subjects);
     let is_eligible = verdict == pb::Verdict::Eligible;

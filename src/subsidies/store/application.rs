@@ -32,7 +32,7 @@ pub struct Row {
     /// Pseudonym of the worker.
     pub worker_id: Option<Uuid>,
     /// Keyed digest of the employer.
-    pub employer: Option<Vec<u8>>,
+    pub employer: Option<Uuid>,
     /// What it states and what was determined, sealed.
     pub sealed: Vec<u8>,
     /// What was determined, without values.
@@ -241,7 +241,7 @@ pub async fn save(tx: &mut WriteTx, row: &Row, told: &Told) -> Result<(), DbErro
              UPDATE application SET state = $2, edition = $3, platform_id = $4, sealed = $5, determination = $6, determined_on = $7,
                     amount = $8, budget_id = $9, stage = $10, clawed_back = $11, answer_by = $12, asked = $13, remark = $14,
                     reopened = $15, decided_on = $16, changed_at = $17, revision = $18
-             WHERE application_id = $1 AND revision = $18 - 1 RETURNING number)
+             WHERE application_id = $1 AND revision = $18::bigint - 1 RETURNING number)
          INSERT INTO change_log (at, topic, entity_id, revision, header, facets)
          SELECT $17, $19, number, $18, $20, $21 FROM changed",
         row.application_id,

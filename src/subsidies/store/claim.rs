@@ -49,7 +49,7 @@ pub async fn take(
     // Whoever comes second waits for the first one's end, and finds the row then.
     let done = sqlx::query!(
         "INSERT INTO claim (application_id, participant_id, grp, subject, period, programme)
-         SELECT $1, coalesce($2, 0), c.grp, c.subject, daterange(c.from_day, c.until_day), nullif(c.programme, '')
+         SELECT $1, coalesce($2, 0::bigint), c.grp, c.subject, daterange(c.from_day, c.until_day), nullif(c.programme, '')
          FROM unnest($3::uuid[], $4::uuid[], $5::date[], $6::date[], $7::text[]) AS c(grp, subject, from_day, until_day, programme)
          ON CONFLICT DO NOTHING",
         id as ApplicationId,
@@ -63,6 +63,26 @@ pub async fn take(
     .execute(tx.connection())
     .await?;
     Ok(i64::try_from(done.rows_affected()) == Ok(claims.count()))
+}
+
+/// Marks where a transaction can go back to, with [`roll_back`].
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn savepoint(tx: &mut WriteTx) -> Result<(), DbError> {
+    sqlx::query!("SAVEPOINT claims").execute(tx.connection()).await?;
+    Ok(())
+}
+
+/// Undoes what a transaction did since [`savepoint`].
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn roll_back(tx: &mut WriteTx) -> Result<(), DbError> {
+    sqlx::query!("ROLLBACK TO SAVEPOINT claims").execute(tx.connection()).await?;
+    Ok(())
 }
 
 /// Frees what an application has taken.

@@ -83,6 +83,18 @@ pub async fn platforms(tx: &mut WriteTx, worker: Uuid) -> Result<Vec<i64>, DbErr
     Ok(found)
 }
 
+/// Returns the short name of a participant.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn participant_name(tx: &mut WriteTx, id: i64) -> Result<String, DbError> {
+    let name = sqlx::query_scalar!("SELECT name FROM participant WHERE participant_id = $1", id)
+        .fetch_one(tx.connection())
+        .await?;
+    Ok(name)
+}
+
 fn key(master_key_id: Option<String>, wrapped: Option<Vec<u8>>) -> Option<Wrapped> {
     Some(Wrapped { master_key_id: master_key_id?, bytes: wrapped? })
 }
