@@ -1,6 +1,7 @@
 //! Messages of the contract as JSON, in the canonical Protobuf mapping with the contract's own field names.
 
 pub mod credential_type;
+pub mod programme;
 
 use std::sync::LazyLock;
 

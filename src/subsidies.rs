@@ -8,6 +8,7 @@ pub mod application;
 pub mod blind;
 pub mod book;
 pub mod domain;
+pub mod eligibility;
 pub mod error;
 pub mod evaluator;
 pub mod grpc;

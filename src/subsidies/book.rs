@@ -15,6 +15,7 @@ use crate::platform::permit::Permit;
 use crate::subsidies::domain::{Catalogue, Definition};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::programme::CompiledProgramme;
+use crate::subsidies::programme::canonical::Sha256;
 use crate::subsidies::store::book as store;
 
 /// How often a change by another replica is looked for.
@@ -45,6 +46,8 @@ pub struct Book {
     numbers: HashMap<Arc<str>, i64>,
     /// The catalogue's definitions, by number.
     by_number: HashMap<i64, Arc<Definition>>,
+    /// Facts that the hub states by itself.
+    moving: Vec<Arc<str>>,
     /// Editions in force, in order of their programmes' names.
     programmes: Vec<Arc<Published>>,
 }
@@ -57,7 +60,7 @@ pub struct Published {
     /// Number of the edition.
     pub edition: i64,
     /// SHA-256 of its encoding.
-    pub sha256: Vec<u8>,
+    pub sha256: Sha256,
     /// The bureau whose it is.
     pub owner: ParticipantId,
     /// What answers.
@@ -83,8 +86,10 @@ impl Book {
         programmes.sort_by(|one, other| one.name().cmp(other.name()));
         let numbers = facts.iter().map(|(id, it)| (Arc::clone(&it.name), *id)).collect();
         let by_number = facts.iter().map(|(id, it)| (*id, Arc::new(it.clone()))).collect();
+        let moving = facts.iter().filter(|(_, it)| it.stated_by_hub);
+        let moving = moving.map(|(_, it)| Arc::clone(&it.name)).collect();
         let catalogue = Arc::new(Catalogue::new(facts.into_iter().map(|(_, it)| it)));
-        Self { revision, catalogue, numbers, by_number, programmes }
+        Self { revision, catalogue, numbers, by_number, moving, programmes }
     }
 
     /// Returns its revision: another book has another one.
@@ -103,6 +108,12 @@ impl Book {
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<(i64, &Arc<Definition>)> {
         Some((*self.numbers.get(name)?, self.catalogue.get(name)?))
+    }
+
+    /// Returns the facts that the hub states by itself: all of them are the day.
+    #[must_use]
+    pub fn moving(&self) -> &[Arc<str>] {
+        &self.moving
     }
 
     /// Returns every edition in force, in order of the programmes' names.

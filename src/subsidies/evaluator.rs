@@ -7,6 +7,8 @@
 //!
 //! Pure: no clock, no input or output, and the same answer on every machine.
 
+mod abstracted;
+mod bounds;
 mod check;
 pub mod columns;
 mod days;
@@ -15,9 +17,12 @@ pub mod expression;
 mod judge;
 pub mod judgement;
 mod node;
+mod region;
 pub mod row;
 pub mod rule;
 mod run;
+mod search;
+mod split;
 mod token;
 mod tree;
 mod vocabulary;

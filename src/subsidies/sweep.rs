@@ -10,3 +10,4 @@ pub mod plan;
 pub mod queries;
 pub mod reading;
 pub mod runner;
+pub mod simulate;

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod determination;
+pub mod eligibility;
 pub mod fact;
 pub mod population;
 pub mod programme;

@@ -1,11 +1,14 @@
 //! Judging: from a row to a judgement.
 
+use crate::subsidies::evaluator::abstracted::Outcomes;
+use crate::subsidies::evaluator::bounds::Found;
 use crate::subsidies::evaluator::judgement::{
     CriterionJudgement, EvalError, Judgement, Range, SlotSet, State,
 };
 use crate::subsidies::evaluator::row::Row;
-use crate::subsidies::evaluator::rule::{Rule, Trace, Which};
-use crate::subsidies::evaluator::run::{Run, Tag};
+use crate::subsidies::evaluator::rule::{Compiled, Rule, Trace, Which};
+use crate::subsidies::evaluator::run::{Cell, Run, Tag, View};
+use crate::subsidies::evaluator::search::{Findings, Search};
 
 impl Rule {
     /// Judges a row. Parameters are given in the order of the scope's names.
@@ -36,12 +39,19 @@ impl Rule {
         trace: Trace,
         out: &mut Judgement,
     ) -> Result<(), EvalError> {
-        let mut steps = std::mem::take(&mut out.steps);
-        steps.clear();
-        out.criteria.clear();
-        let view = row.view(&self.vocabulary, parameters);
-        let mut run = Run::new(view, steps);
-        let mut verdict = State::Met;
+        self.judge_view(row.view(&self.vocabulary, parameters), trace, out)
+    }
+
+    pub(crate) fn judge_view(
+        &self,
+        view: View<'_>,
+        trace: Trace,
+        out: &mut Judgement,
+    ) -> Result<(), EvalError> {
+        out.clear();
+        let mut run = Run::new(view, std::mem::take(&mut out.steps));
+        let mut open = false;
+        let mut failed = false;
         for (index, criterion) in self.criteria.iter().enumerate() {
             run.read = 0;
             let cell = criterion.eval(&mut run);
@@ -51,27 +61,20 @@ impl Rule {
                 Tag::Unknown => State::Unknown,
                 Tag::Error => return Err(self.error(Which::Criterion(index), cell)),
             };
-            if state == State::NotMet || (state == State::Unknown && verdict == State::Met) {
-                verdict = state;
-            }
+            open |= state == State::Unknown;
+            failed |= state == State::NotMet;
             let read = if trace == Trace::On { SlotSet(run.read) } else { SlotSet::default() };
             out.criteria.push(CriterionJudgement { state, read, open: SlotSet::default() });
         }
-        out.verdict = verdict;
-        out.amount = None;
-        out.amount_open = SlotSet::default();
-        out.ask = SlotSet::default();
-        out.exact = true;
-        let known = out.criteria.iter().all(|criterion| criterion.state != State::Unknown);
-        if known && verdict == State::Met {
-            self.amount(&mut run, trace, out)?;
-        }
+        out.verdict = if failed { State::NotMet } else { State::Met };
+        let known = failed || open || self.amount(&mut run, trace, out)?;
         out.cost = run.cost;
         out.steps = run.steps;
-        Ok(())
+        if open || !known { self.search(view, trace, out) } else { Ok(()) }
     }
 
     /// Computes the amount; returns whether it is known.
+    #[inline]
     fn amount<'a>(
         &'a self,
         run: &mut Run<'a>,
@@ -89,6 +92,192 @@ impl Rule {
             }
             Tag::Unknown => Ok(false),
             Tag::Error => Err(self.error(Which::Amount, cell)),
+        }
+    }
+
+    /// Settles what depends on unknown facts.
+    #[cold]
+    fn search(&self, view: View<'_>, trace: Trace, out: &mut Judgement) -> Result<(), EvalError> {
+        let mut search = Search::new(self, view);
+        let open = search.criteria(out);
+        let met = search.verdict(&open, out)?;
+        if out.verdict != State::NotMet && self.amount.is_some() {
+            search.amount(&met, trace, out)?;
+        }
+        out.cost = out.cost.saturating_add(search.cost);
+        Ok(())
+    }
+}
+
+impl Judgement {
+    fn clear(&mut self) {
+        let mut criteria = std::mem::take(&mut self.criteria);
+        let mut steps = std::mem::take(&mut self.steps);
+        criteria.clear();
+        steps.clear();
+        *self = Self { criteria, steps, ..Self::default() };
+    }
+}
+
+/// A criterion that unknown facts can turn.
+struct OpenCriterion<'a> {
+    index: usize,
+    criterion: &'a Compiled,
+    findings: Findings,
+}
+
+impl<'a> Search<'a> {
+    /// Settles each criterion by itself; returns those that stay open.
+    fn criteria(&mut self, out: &mut Judgement) -> Vec<OpenCriterion<'a>> {
+        let mut open = Vec::new();
+        let rule = self.rule();
+        for (index, criterion) in rule.criteria.iter().enumerate() {
+            let Some(judged) = out.criteria.get_mut(index) else { continue };
+            if judged.state != State::Unknown {
+                continue;
+            }
+            let findings = self.find(&[criterion]);
+            judged.open = findings.open();
+            if findings.possible == Outcomes::TRUE {
+                judged.state = State::Met;
+            } else if findings.possible == Outcomes::FALSE {
+                judged.state = State::NotMet;
+                out.verdict = State::NotMet;
+            } else {
+                open.push(OpenCriterion { index, criterion, findings });
+            }
+        }
+        open
+    }
+
+    /// Settles the verdict; returns the criteria that are still open with it.
+    fn verdict(
+        &mut self,
+        open: &[OpenCriterion<'a>],
+        out: &mut Judgement,
+    ) -> Result<Vec<&'a Compiled>, EvalError> {
+        if out.verdict == State::NotMet {
+            return Ok(Vec::new());
+        }
+        let groups = self.groups(open);
+        let possible: Vec<_> = groups.iter().map(|group| group.possible).collect();
+        let whole = Outcomes::all(possible.iter().copied());
+        if whole == Outcomes::TRUE {
+            out.verdict = State::Met;
+        } else if whole == Outcomes::FALSE {
+            out.verdict = State::NotMet;
+        } else if whole == Outcomes::ERROR {
+            let failing = open.iter().find(|one| one.findings.error.is_some());
+            if let Some((one, cell)) = failing.and_then(|one| Some((one, one.findings.error?))) {
+                return Err(self.rule().error(Which::Criterion(one.index), cell));
+            }
+        } else {
+            out.verdict = State::Unknown;
+            ask(&groups, out);
+        }
+        Ok(open.iter().map(|one| one.criterion).collect())
+    }
+
+    /// Puts criteria that depend on the same unknown facts together and settles them jointly.
+    fn groups(&mut self, open: &[OpenCriterion<'a>]) -> Vec<Findings> {
+        let mut groups: Vec<(SlotSet, Vec<&OpenCriterion<'a>>)> = Vec::new();
+        for one in open {
+            let (mut slots, mut members) = (one.findings.open(), vec![one]);
+            let (same, others): (Vec<_>, Vec<_>) =
+                groups.into_iter().partition(|(theirs, _)| theirs.0 & slots.0 != 0);
+            groups = others;
+            for (theirs, more) in same {
+                slots = slots.with(theirs);
+                members.extend(more);
+            }
+            groups.push((slots, members));
+        }
+        let mut found = Vec::with_capacity(groups.len());
+        for (_, members) in groups {
+            found.push(match members.as_slice() {
+                [one] => one.findings.clone(),
+                several => {
+                    let criteria: Vec<_> = several.iter().map(|one| one.criterion).collect();
+                    self.find(&criteria)
+                }
+            });
+        }
+        found
+    }
+
+    /// Bounds the amount over what the unknown facts can be with which the open criteria are met.
+    fn amount(
+        &mut self,
+        open: &[&Compiled],
+        trace: Trace,
+        out: &mut Judgement,
+    ) -> Result<(), EvalError> {
+        let Some(amount) = &self.rule().amount else { return Ok(()) };
+        let mut slots = self.unknown(&amount.node);
+        out.amount_open = slots;
+        // Criteria that share no unknown fact with the amount, not even through others, do not bound it.
+        let mut binding: Vec<&Compiled> = Vec::new();
+        loop {
+            let before = binding.len();
+            for criterion in open {
+                let theirs = self.unknown_of(&[*criterion]);
+                let known = binding.iter().any(|one| std::ptr::eq(*one, *criterion));
+                if !known && theirs.0 & slots.0 != 0 {
+                    binding.push(criterion);
+                    slots = slots.with(theirs);
+                }
+            }
+            if binding.len() == before {
+                break;
+            }
+        }
+        let found = if slots.is_empty() {
+            self.known_amount(trace, out)
+        } else {
+            self.bound(&amount.node, &binding)
+        };
+        match found {
+            Found::Range(range) => out.amount = Some(range),
+            Found::None(Some(cell)) if out.verdict == State::Met => {
+                return Err(self.rule().error(Which::Amount, cell));
+            }
+            Found::None(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Computes an amount all of whose facts are known.
+    fn known_amount(&mut self, trace: Trace, out: &mut Judgement) -> Found {
+        let rule = self.rule();
+        let mut run = Run::new(self.view(), std::mem::take(&mut out.steps));
+        run.kinds = (trace == Trace::On).then_some(&rule.kinds);
+        let cell = rule.amount.as_ref().map_or(Cell::UNKNOWN, |amount| run.eval(&amount.node));
+        self.cost = self.cost.saturating_add(run.cost);
+        out.steps = run.steps;
+        match cell.tag {
+            Tag::Known => {
+                Found::Range(Range { least: cell.bits, greatest: cell.bits, exact: true })
+            }
+            Tag::Unknown => Found::None(None),
+            Tag::Error => Found::None(Some(cell)),
+        }
+    }
+}
+
+/// Fills in which facts can turn the verdict: those that can turn their group while the other groups do not decide it.
+fn ask(groups: &[Findings], out: &mut Judgement) {
+    for (index, group) in groups.iter().enumerate() {
+        let others = |of: fn(&Findings) -> Outcomes| {
+            let others = groups.iter().enumerate().filter(|(other, _)| *other != index);
+            Outcomes::all(others.map(|(_, other)| of(other)))
+        };
+        let certain = others(|other| other.certain);
+        let possible = others(|other| other.possible);
+        for (slot, surely, maybe) in &group.turns {
+            if maybe.shows(possible) {
+                out.ask.insert(*slot);
+                out.exact &= surely.shows(certain);
+            }
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Compiled expressions: facts are slots, texts are numbers, and what laws write most often is one step.
 
-use std::cmp::Ordering;
-
 use crate::subsidies::evaluator::check::Type;
 use crate::subsidies::evaluator::days::Unit;
 use crate::subsidies::evaluator::defect::Place;
@@ -75,11 +73,6 @@ impl Compare {
             Self::Greater => left > right,
             Self::GreaterOrEqual => left >= right,
         }
-    }
-
-    /// Whether it holds for what compares like this.
-    pub(crate) fn accepts(self, order: Ordering) -> bool {
-        self.holds(&order, &Ordering::Equal)
     }
 
     /// The same with its sides exchanged.

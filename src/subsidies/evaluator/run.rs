@@ -26,7 +26,6 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) const UNKNOWN: Self = Self { tag: Tag::Unknown, bits: 0 };
-    pub(crate) const FALSE: Self = Self::known(0);
     pub(crate) const TRUE: Self = Self::known(1);
 
     #[inline]

@@ -32,11 +32,6 @@ impl Vocabulary {
         self.texts.len()
     }
 
-    /// Returns the text of a number.
-    pub(crate) fn text(&self, number: i64) -> Option<&Arc<str>> {
-        self.texts.get(usize::try_from(number).ok()?)
-    }
-
     /// Returns all texts, in the order of their numbers.
     pub(crate) fn texts(&self) -> &[Arc<str>] {
         &self.texts

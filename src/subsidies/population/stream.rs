@@ -1,5 +1,7 @@
 //! A stream of facts: each batch is stored in a transaction of its own and answered after its commit.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
@@ -28,7 +30,7 @@ pub type Outgoing = Result<pb::StoreFactsResponse, Fault>;
 #[derive(Clone)]
 pub struct FactStreams {
     /// Keeps populations.
-    pub keeper: Keeper,
+    pub keeper: Arc<Keeper>,
     /// The clock.
     pub clock: SharedClock,
     /// Where streams run.

@@ -96,7 +96,7 @@ impl Row {
         Ok(Published {
             programme: self.programme_id,
             edition: self.number,
-            sha256: self.sha256,
+            sha256: self.sha256.as_slice().try_into().map_err(|_| unreadable())?,
             owner: ParticipantId(self.participant_id),
             compiled: compiled.map_err(|_| unreadable())?.shown_by(&edition.facts),
         })

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::codes::divisions::Division;
 use crate::kernel::ids::SubjectId;
 use crate::pb::peshub::subsidies::v1::Verdict;
-use crate::subsidies::domain::{Facts, Value};
+use crate::subsidies::book::Book;
+use crate::subsidies::domain::{Day, Facts, Value};
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::population::body::Body;
 use crate::subsidies::population::standing::{Standing, Stood};
@@ -75,7 +76,7 @@ pub fn evaluate(plan: &Plan, subjects: &mut [Subject]) -> Found {
         let place = places.of(&subject.division);
         let wanted: Vec<bool> =
             plan.programmes.iter().map(|it| it.concerns(&subject.body)).collect();
-        let facts = wanted.contains(&true).then(|| facts(plan, &subject.body));
+        let facts = wanted.contains(&true).then(|| facts((&plan.book, plan.day), &subject.body));
         let mut has_moved = false;
         for (number, planned) in plan.programmes.iter().enumerate() {
             let holds = place.as_ref().is_some_and(|it| it.holds.get(number) == Some(&true));
@@ -148,17 +149,17 @@ impl Tally {
     }
 }
 
-/// Returns what is known of a subject on the plan's day: facts that are not retired and not stale, and those that the hub states.
+/// Returns what is known of a subject on a day: facts that are not retired and not stale, and those that the hub states.
 #[must_use]
-pub fn facts(plan: &Plan, body: &Body) -> Facts {
+pub fn facts((book, day): (&Book, Day), body: &Body) -> Facts {
     let kept = body.facts.iter().filter_map(|kept| {
-        let definition = plan.book.fact_of(kept.fact)?;
+        let definition = book.fact_of(kept.fact)?;
         let fresh = definition.fresh_for_days;
-        let is_stale = fresh > 0 && kept.established_on.plus(fresh) < plan.day;
+        let is_stale = fresh > 0 && kept.established_on.plus(fresh) < day;
         let value = kept.value.clone().filter(|_| !is_stale)?;
         Some((Arc::clone(&definition.name), value))
     });
-    let stated = plan.moving.iter().map(|name| (Arc::clone(name), Value::Day(plan.day)));
+    let stated = book.moving().iter().map(|name| (Arc::clone(name), Value::Day(day)));
     kept.chain(stated).collect()
 }
 

@@ -76,8 +76,6 @@ pub struct Plan {
     pub book: Arc<Book>,
     /// As of which day.
     pub day: Day,
-    /// Names of the facts that the hub states by itself.
-    pub moving: Vec<Arc<str>>,
     /// Whose population it is.
     pub participant: ParticipantId,
 }
@@ -92,9 +90,7 @@ impl Plan {
         participant: ParticipantId,
     ) -> Self {
         programmes.sort_by_key(|it| it.published.programme);
-        let stated = book.catalogue().iter().filter(|it| it.stated_by_hub);
-        let moving = stated.map(|it| Arc::clone(&it.name)).collect();
-        Self { programmes, book, day, moving, participant }
+        Self { programmes, book, day, participant }
     }
 
     /// Returns after which revision a subject must have changed to be looked at at all.

@@ -1,5 +1,6 @@
 //! How sweeps and subjects stand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -82,7 +83,7 @@ pub async fn sweeps(
 
 /// Sends a sweep whenever it has come further, until it is over.
 pub async fn watch(
-    keeper: Keeper,
+    keeper: Arc<Keeper>,
     permit: Permit,
     id: Uuid,
     draining: CancellationToken,

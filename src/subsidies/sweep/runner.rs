@@ -112,8 +112,7 @@ impl Runner {
         match self.sweep(&mut taken).await {
             Ok(()) => Ok(true),
             Err(fault) if fault.kind == Kind::Internal => {
-                let error = fault.cause.as_deref().map(|it| it as &dyn std::error::Error);
-                tracing::error!(error, "sweep {} cannot go on", taken.id);
+                failed(&taken, &fault);
                 taken.content.reason = fault.reason.name().to_owned();
                 self.end(&mut taken, pb::SweepState::Failed, None).await?;
                 Ok(true)
@@ -225,6 +224,11 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+fn failed(taken: &Taken, fault: &Fault) {
+    let error = fault.cause.as_deref().map(|it| it as &dyn std::error::Error);
+    tracing::error!(error, "sweep {} cannot go on", taken.id);
 }
 
 fn record(taken: &Taken, now: OffsetDateTime, event: &'static str) -> Record {

@@ -15,6 +15,7 @@ use crate::subsidies::domain::Day;
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::population::Population;
 use crate::subsidies::population::body::{FACTS_MAX, Stated};
+use crate::subsidies::wire::eligibility::told;
 use crate::subsidies::wire::{division, fact, timestamp, violation};
 
 /// Longest name of a population.
@@ -191,13 +192,10 @@ fn ground(
 /// Returns why a subject was not stored.
 #[must_use]
 pub fn reject(index: usize, fault: &Fault) -> pb::SubjectReject {
-    let mut message = fault.message.clone();
-    for violation in fault.violations.iter().take(3) {
-        message.push_str(&format!("; {}: {}", violation.field, violation.expected));
-    }
+    let (reason, message) = told(fault);
     pb::SubjectReject {
         index: i32::try_from(index).unwrap_or(i32::MAX),
-        reason: fault.reason.name().to_owned(),
+        reason,
         message,
     }
 }

@@ -1,0 +1,680 @@
+//! Evaluation over regions: what an expression can be while facts are somewhere within their domains.
+//!
+//! It never leaves out what is possible, and where every domain is a single value it says exactly what the evaluation of that value
+//! says.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::subsidies::evaluator::LOCALS_MAX;
+use crate::subsidies::evaluator::days::between;
+use crate::subsidies::evaluator::defect::Place;
+use crate::subsidies::evaluator::node::{Arithmetic, Compare, Fold, List, Node};
+use crate::subsidies::evaluator::region::{Domain, Region};
+use crate::subsidies::evaluator::run::{Cell, ErrorKind, Tag, View};
+
+/// What a truth can be, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcomes(pub(crate) u8);
+
+impl Outcomes {
+    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const TRUE: Self = Self(1);
+    pub(crate) const FALSE: Self = Self(2);
+    pub(crate) const ERROR: Self = Self(4);
+
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn when(self, holds: bool) -> Self {
+        if holds { self } else { Self::NONE }
+    }
+
+    pub(crate) fn one(self) -> bool {
+        self.0.count_ones() == 1
+    }
+
+    /// `&&` of parts that do not depend on one another: false wins over an error, an error over true.
+    pub(crate) fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let (mut every, mut some, mut spared) = (Self::TRUE, Self::NONE, true);
+        for part in parts {
+            some = some.with(part);
+            every = Self(every.0 & part.0);
+            spared &= part.has(Self::TRUE.with(Self::ERROR));
+        }
+        let error = Self::ERROR.when(some.has(Self::ERROR) && spared);
+        every.with(Self(some.0 & Self::FALSE.0)).with(error)
+    }
+
+    pub(crate) fn not(self) -> Self {
+        let swapped =
+            Self::FALSE.when(self.has(Self::TRUE)).with(Self::TRUE.when(self.has(Self::FALSE)));
+        swapped.with(Self(self.0 & Self::ERROR.0))
+    }
+
+    /// `||`
+    pub(crate) fn any(parts: impl IntoIterator<Item = Self>) -> Self {
+        Self::all(parts.into_iter().map(Self::not)).not()
+    }
+}
+
+/// What values something can have.
+#[derive(Clone, Debug)]
+pub(crate) enum Values {
+    /// None: it always fails.
+    None,
+    Span(i64, i64),
+    Texts(Arc<[i64]>),
+    FreshText,
+    AnyText,
+}
+
+/// What something can be.
+#[derive(Clone, Debug)]
+pub(crate) struct Abstract {
+    pub(crate) values: Values,
+    /// An error that can happen.
+    pub(crate) error: Option<Cell>,
+}
+
+impl Abstract {
+    pub(crate) fn span(least: i64, greatest: i64) -> Self {
+        Self { values: Values::Span(least, greatest), error: None }
+    }
+
+    fn with_error(self, error: Option<Cell>) -> Self {
+        Self { error: self.error.or(error), ..self }
+    }
+
+    fn failing(error: Option<Cell>) -> Self {
+        Self { values: Values::None, error }
+    }
+
+    fn truths(outcomes: Outcomes, error: Option<Cell>) -> Self {
+        let values = match (outcomes.has(Outcomes::FALSE), outcomes.has(Outcomes::TRUE)) {
+            (true, true) => Values::Span(0, 1),
+            (true, false) => Values::Span(0, 0),
+            (false, true) => Values::Span(1, 1),
+            (false, false) => Values::None,
+        };
+        let fallback = Cell::error(ErrorKind::Overflow, Place::default());
+        let error = outcomes.has(Outcomes::ERROR).then(|| error.unwrap_or(fallback));
+        Self { values, error }
+    }
+
+    pub(crate) fn outcomes(&self) -> Outcomes {
+        let truths = match self.values {
+            Values::Span(least, greatest) => {
+                Outcomes::TRUE.when(greatest >= 1).with(Outcomes::FALSE.when(least <= 0))
+            }
+            Values::None | Values::Texts(_) | Values::FreshText | Values::AnyText => Outcomes::NONE,
+        };
+        truths.with(Outcomes::ERROR.when(self.error.is_some()))
+    }
+
+    fn or(self, other: Self) -> Self {
+        let error = self.error.or(other.error);
+        let values = match (self.values, other.values) {
+            (Values::None, values) | (values, Values::None) => values,
+            (Values::Span(a, b), Values::Span(c, d)) => Values::Span(a.min(c), b.max(d)),
+            (Values::Texts(one), Values::Texts(two)) => {
+                let mut both = [one, two].concat();
+                both.sort_unstable();
+                both.dedup();
+                Values::Texts(both.into())
+            }
+            _ => Values::AnyText,
+        };
+        Self { values, error }
+    }
+}
+
+/// An item that is in a list between so and so many times.
+struct Item {
+    value: Abstract,
+    least: u32,
+    greatest: u32,
+}
+
+/// What a list can be.
+struct Items {
+    items: Vec<Item>,
+    error: Option<Cell>,
+    /// Whether it always fails.
+    never: bool,
+}
+
+/// An evaluation over regions.
+pub(crate) struct Spans<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) candidates: &'a [Box<[i64]>],
+    /// What an item of an unknown list can be, by slot, and which candidates are its.
+    pub(crate) items: &'a [(u8, Domain, Range<usize>)],
+    locals: [Option<Abstract>; LOCALS_MAX],
+    pub(crate) cost: u64,
+}
+
+impl<'a> Spans<'a> {
+    pub(crate) fn new(
+        view: View<'a>,
+        candidates: &'a [Box<[i64]>],
+        items: &'a [(u8, Domain, Range<usize>)],
+    ) -> Self {
+        Self { view, candidates, items, locals: [const { None }; LOCALS_MAX], cost: 0 }
+    }
+
+    /// Returns what a truth can be.
+    pub(crate) fn truth(&mut self, node: &Node, region: &Region) -> Outcomes {
+        self.value(node, region).outcomes()
+    }
+
+    pub(crate) fn slot(&self, slot: u8, region: &Region) -> Abstract {
+        match region.get(slot) {
+            Some(domain) => valued(domain),
+            None => match self.view.cells.get(usize::from(slot)) {
+                Some(cell) if cell.tag == Tag::Known => known(cell.bits),
+                _ => Abstract { values: Values::AnyText, error: None },
+            },
+        }
+    }
+
+    /// Returns what an expression can be.
+    pub(crate) fn value(&mut self, node: &Node, region: &Region) -> Abstract {
+        self.cost = self.cost.saturating_add(1);
+        match node {
+            Node::Const(value) => known(*value),
+            Node::Slot(slot, _) => self.slot(*slot, region),
+            Node::Parameter(index, _) => {
+                known(self.view.parameters.get(usize::from(*index)).copied().unwrap_or_default())
+            }
+            Node::Local(local) => self
+                .locals
+                .get(usize::from(*local))
+                .cloned()
+                .flatten()
+                .unwrap_or(Abstract { values: Values::AnyText, error: None }),
+            Node::Not(inner) => {
+                let inner = self.value(inner, region);
+                Abstract::truths(inner.outcomes().not(), inner.error)
+            }
+            Node::All(parts) | Node::Any(parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| self.value(part, region)).collect();
+                let outcomes = parts.iter().map(Abstract::outcomes);
+                let outcomes = match node {
+                    Node::All(_) => Outcomes::all(outcomes),
+                    _ => Outcomes::any(outcomes),
+                };
+                Abstract::truths(outcomes, parts.iter().find_map(|part| part.error))
+            }
+            Node::Choose(parts, _) => {
+                let [condition, then, otherwise] = parts.as_ref();
+                let condition = self.value(condition, region);
+                let outcomes = condition.outcomes();
+                let mut found = Abstract::failing(condition.error);
+                if outcomes.has(Outcomes::TRUE) {
+                    found = found.or(self.value(then, region));
+                }
+                if outcomes.has(Outcomes::FALSE) {
+                    found = found.or(self.value(otherwise, region));
+                }
+                found
+            }
+            Node::CompareSlot(compare, slot, value) => {
+                let fact = self.slot(*slot, region);
+                self.compared(*compare, fact, known(*value))
+            }
+            Node::Compare(compare, two) => {
+                let [left, right] = two.as_ref();
+                let (left, right) = (self.value(left, region), self.value(right, region));
+                self.compared(*compare, left, right)
+            }
+            Node::InSlot(slot, values) => {
+                let fact = self.slot(*slot, region);
+                let equal = values.iter().map(|value| equal(&fact.values, &known(*value).values));
+                Abstract::truths(Outcomes::any(equal), None)
+            }
+            Node::Arithmetic(arithmetic, two, place) => {
+                let [left, right] = two.as_ref();
+                let (left, right) = (self.value(left, region), self.value(right, region));
+                computed(*arithmetic, left, right, *place)
+            }
+            Node::Between(unit, two, _) => {
+                let [from, to] = two.as_ref();
+                let (from, to) = (self.value(from, region), self.value(to, region));
+                let error = from.error.or(to.error);
+                match (from.values, to.values) {
+                    (Values::Span(a, b), Values::Span(c, d)) => {
+                        Abstract::span(between(*unit, b, c), between(*unit, a, d)).with_error(error)
+                    }
+                    _ => Abstract::failing(error),
+                }
+            }
+            Node::Negate(inner, place) => {
+                let inner = self.value(inner, region);
+                computed(Arithmetic::Subtract, known(0), inner, *place)
+            }
+            Node::Least(parts, _) | Node::Greatest(parts, _) => {
+                let greatest = matches!(node, Node::Greatest(..));
+                let parts = parts.iter().map(|part| self.value(part, region));
+                let both = parts.reduce(|one, two| extreme(greatest, one, two));
+                both.unwrap_or(Abstract::failing(None))
+            }
+            Node::Extreme(..)
+            | Node::Size(..)
+            | Node::Index(..)
+            | Node::Fold(..)
+            | Node::In(..) => self.over_list(node, region),
+            Node::SizeOfText(_) | Node::Test(..) | Node::CompareText(..) => {
+                self.over_text(node, region)
+            }
+        }
+    }
+
+    fn compared(&self, compare: Compare, left: Abstract, right: Abstract) -> Abstract {
+        let error = left.error.or(right.error);
+        let outcomes = match (&left.values, &right.values) {
+            (Values::None, _) | (_, Values::None) => return Abstract::failing(error),
+            (Values::Span(a, b), Values::Span(c, d)) => ordered(compare, (*a, *b), (*c, *d)),
+            (left, right) if compare == Compare::Unequal => equal(left, right).not(),
+            (left, right) => equal(left, right),
+        };
+        Abstract::truths(outcomes, None).with_error(error)
+    }
+
+    fn over_text(&mut self, node: &Node, region: &Region) -> Abstract {
+        let (one, two) = match node {
+            Node::SizeOfText(inner) => (self.value(inner, region), None),
+            Node::Test(_, two) | Node::CompareText(_, two) => {
+                let [one, two] = two.as_ref();
+                (self.value(one, region), Some(self.value(two, region)))
+            }
+            _ => return Abstract::failing(None),
+        };
+        let error = one.error.or(two.as_ref().and_then(|two| two.error));
+        let view = self.view;
+        let found = match (node, self.texts(&one), two.as_ref().map(|two| self.texts(two))) {
+            (Node::SizeOfText(_), Some(texts), _) => {
+                let sizes = texts.iter().map(|text| length(view.text(*text).chars().count()));
+                sizes.map(known).reduce(Abstract::or).unwrap_or(Abstract::failing(None))
+            }
+            (Node::SizeOfText(_), None, _) => Abstract::span(0, TEXT_MAX),
+            (_, Some(texts), Some(Some(pieces)))
+                if texts.len().saturating_mul(pieces.len()) <= 4096 =>
+            {
+                let pairs =
+                    texts.iter().flat_map(|text| pieces.iter().map(move |piece| (text, piece)));
+                let mut outcomes = Outcomes::NONE;
+                for (text, piece) in pairs {
+                    let (text, piece) = (view.text(*text), view.text(*piece));
+                    let holds = match node {
+                        Node::Test(test, _) => test.holds(text, piece),
+                        Node::CompareText(compare, _) => compare.holds(text, piece),
+                        _ => false,
+                    };
+                    let outcome = if holds { Outcomes::TRUE } else { Outcomes::FALSE };
+                    outcomes = outcomes.with(outcome);
+                }
+                Abstract::truths(outcomes, None)
+            }
+            _ => Abstract::span(0, 1),
+        };
+        match (&one.values, two.map(|two| two.values)) {
+            (Values::None, _) | (_, Some(Values::None)) => Abstract::failing(error),
+            _ => found.with_error(error),
+        }
+    }
+
+    /// The texts it can be, where they can be counted. A constant text is a span of one number.
+    fn texts(&self, value: &Abstract) -> Option<Arc<[i64]>> {
+        match &value.values {
+            Values::Texts(texts) => Some(Arc::clone(texts)),
+            Values::Span(one, two) if one == two => Some(Arc::new([*one])),
+            Values::Span(..) | Values::None | Values::FreshText | Values::AnyText => None,
+        }
+    }
+
+    fn over_list(&mut self, node: &Node, region: &Region) -> Abstract {
+        match node {
+            Node::Size(list, _) => {
+                let list = self.list(list, region);
+                if list.never {
+                    return Abstract::failing(list.error);
+                }
+                let (least, greatest) = list.size();
+                Abstract::span(least, greatest).with_error(list.error)
+            }
+            Node::Extreme(greatest, list, place) => {
+                let list = self.list(list, region);
+                most(*greatest, list, *place)
+            }
+            Node::In(item, list) => {
+                let item = self.value(item, region);
+                let list = self.list(list, region);
+                let error = item.error.or(list.error);
+                if list.never || matches!(item.values, Values::None) {
+                    return Abstract::failing(error);
+                }
+                let outcomes = Outcomes::any(list.items.iter().map(|one| {
+                    equal(&item.values, &one.value.values)
+                        .with(Outcomes::FALSE.when(one.least == 0))
+                }));
+                Abstract::truths(outcomes, None).with_error(error)
+            }
+            Node::Index(list, index, place) => {
+                let list = self.list(list, region);
+                let index = self.value(index, region);
+                indexed(list, index, *place)
+            }
+            Node::Fold(fold, list, local, body) => {
+                let list = self.list(list, region);
+                self.fold(*fold, list, *local, (body, region))
+            }
+            _ => Abstract::failing(None),
+        }
+    }
+
+    fn body(&mut self, local: u8, item: &Abstract, body: &Node, region: &Region) -> Abstract {
+        if let Some(place) = self.locals.get_mut(usize::from(local)) {
+            *place = Some(item.clone());
+        }
+        self.value(body, region)
+    }
+
+    fn fold(&mut self, fold: Fold, list: Items, local: u8, body: (&Node, &Region)) -> Abstract {
+        if list.never {
+            return Abstract::failing(list.error);
+        }
+        let mut error = list.error;
+        let mut parts = Vec::new();
+        for item in &list.items {
+            let found = self.body(local, &item.value, body.0, body.1);
+            error = error.or(found.error);
+            parts.push((found.outcomes(), item.least, item.greatest));
+        }
+        let missing = |empty: Outcomes| {
+            parts.iter().map(move |(part, least, _)| part.with(empty.when(*least == 0)))
+        };
+        let outcomes = match fold {
+            Fold::All => Outcomes::all(missing(Outcomes::TRUE)),
+            Fold::Exists => Outcomes::any(missing(Outcomes::FALSE)),
+            Fold::ExistsOne => {
+                let sure = |part: Outcomes| part == Outcomes::TRUE;
+                let least: u32 = parts
+                    .iter()
+                    .filter(|(part, ..)| sure(*part))
+                    .fold(0, |sum, (_, least, _)| sum.saturating_add(*least));
+                let greatest: u32 = parts
+                    .iter()
+                    .filter(|(part, ..)| part.has(Outcomes::TRUE))
+                    .fold(0, |sum, (.., greatest)| sum.saturating_add(*greatest));
+                let failing = |only: bool| {
+                    parts.iter().any(|(part, least, _)| {
+                        part.has(Outcomes::ERROR) && (!only || (part.one() && *least > 0))
+                    })
+                };
+                let truths = Outcomes::TRUE
+                    .when(least <= 1 && greatest >= 1)
+                    .with(Outcomes::FALSE.when(least != 1 || greatest != 1));
+                let truths = truths.when(!failing(true));
+                truths.with(Outcomes::ERROR.when(failing(false)))
+            }
+        };
+        Abstract::truths(outcomes, error).with_error(list.error)
+    }
+
+    fn list(&mut self, list: &List, region: &Region) -> Items {
+        match list {
+            List::Const(values) => Items::of(values),
+            List::Slot(slot, most) => self.list_slot(*slot, *most, region),
+            List::Items(nodes) => {
+                let mut found = Items { items: Vec::new(), error: None, never: false };
+                for node in nodes {
+                    let value = self.value(node, region);
+                    found.add(value, 1, 1);
+                }
+                found
+            }
+            List::Filter(list, local, body) => {
+                let list = self.list(list, region);
+                let mut found = Items { items: Vec::new(), ..list };
+                for item in list.items {
+                    let kept = self.body(*local, &item.value, body, region);
+                    let outcomes = kept.outcomes();
+                    found.error = found.error.or(kept.error);
+                    found.never |= outcomes == Outcomes::ERROR && item.least > 0;
+                    if outcomes.has(Outcomes::TRUE) {
+                        let sure = !outcomes.has(Outcomes::FALSE);
+                        let least = if sure { item.least } else { 0 };
+                        found.items.push(Item { least, ..item });
+                    }
+                }
+                found
+            }
+            List::Map(list, local, body) => {
+                let list = self.list(list, region);
+                let mut found = Items { items: Vec::new(), ..list };
+                for item in list.items {
+                    let value = self.body(*local, &item.value, body, region);
+                    found.add(value, item.least, item.greatest);
+                }
+                found
+            }
+        }
+    }
+
+    fn list_slot(&self, slot: u8, most: u32, region: &Region) -> Items {
+        let one = |lists: &[Box<[i64]>], number: usize| {
+            Items::of(lists.get(number).map_or(&[], |list| list.as_ref()))
+        };
+        match region.get(slot) {
+            Some(Domain::Lists(lists)) if lists.len() == 1 => {
+                one(self.candidates, lists.first().copied().unwrap_or_default())
+            }
+            Some(_) => {
+                let item = self.items.iter().find(|(one, ..)| *one == slot);
+                let value = item.map_or(known(0), |(_, domain, _)| valued(domain));
+                let items = vec![Item { value, least: 0, greatest: most }];
+                Items { items, error: None, never: false }
+            }
+            None => {
+                let cell = self.view.cells.get(usize::from(slot)).copied();
+                let number = cell.map_or(0, |cell| cell.bits);
+                one(self.view.lists, usize::try_from(number).unwrap_or(usize::MAX))
+            }
+        }
+    }
+}
+
+/// How many characters a text has at most.
+const TEXT_MAX: i64 = 1_000;
+
+impl Items {
+    fn of(values: &[i64]) -> Self {
+        let item = |value: &i64| Item { value: known(*value), least: 1, greatest: 1 };
+        Self { items: values.iter().map(item).collect(), error: None, never: false }
+    }
+
+    fn add(&mut self, value: Abstract, least: u32, greatest: u32) {
+        self.error = self.error.or(value.error);
+        if matches!(value.values, Values::None) {
+            self.never |= least > 0;
+        } else {
+            let value = Abstract { error: None, ..value };
+            self.items.push(Item { value, least, greatest });
+        }
+    }
+
+    fn size(&self) -> (i64, i64) {
+        self.items.iter().fold((0, 0), |(least, greatest): (i64, i64), item| {
+            (
+                least.saturating_add(i64::from(item.least)),
+                greatest.saturating_add(i64::from(item.greatest)),
+            )
+        })
+    }
+}
+
+fn known(value: i64) -> Abstract {
+    Abstract::span(value, value)
+}
+
+fn length(characters: usize) -> i64 {
+    i64::try_from(characters).unwrap_or(i64::MAX)
+}
+
+fn valued(domain: &Domain) -> Abstract {
+    let values = match domain {
+        Domain::Span(least, greatest) => Values::Span(*least, *greatest),
+        Domain::Texts(texts) => Values::Texts(Arc::clone(texts)),
+        Domain::FreshText => Values::FreshText,
+        Domain::AnyText | Domain::Lists(_) | Domain::AnyList | Domain::OtherList => Values::AnyText,
+    };
+    Abstract { values, error: None }
+}
+
+/// Whether two can be equal, and can differ.
+fn equal(left: &Values, right: &Values) -> Outcomes {
+    let both = Outcomes::TRUE.with(Outcomes::FALSE);
+    match (left, right) {
+        (Values::None, _) | (_, Values::None) => Outcomes::NONE,
+        (Values::Span(a, b), Values::Span(c, d)) => ordered(Compare::Equal, (*a, *b), (*c, *d)),
+        (Values::Texts(texts), Values::Span(one, _))
+        | (Values::Span(one, _), Values::Texts(texts)) => Outcomes::TRUE
+            .when(texts.contains(one))
+            .with(Outcomes::FALSE.when(texts.iter().any(|text| text != one))),
+        (Values::Texts(one), Values::Texts(two)) => {
+            let meet = one.iter().any(|text| two.contains(text));
+            let same = one.len() == 1 && two.len() == 1 && meet;
+            Outcomes::TRUE.when(meet).with(Outcomes::FALSE.when(!same))
+        }
+        (Values::FreshText, Values::Span(..) | Values::Texts(_))
+        | (Values::Span(..) | Values::Texts(_), Values::FreshText) => Outcomes::FALSE,
+        (Values::FreshText | Values::AnyText, _) | (_, Values::AnyText) => both,
+    }
+}
+
+fn ordered(compare: Compare, (a, b): (i64, i64), (c, d): (i64, i64)) -> Outcomes {
+    let (holds, fails) = match compare {
+        Compare::Equal => (a <= d && c <= b, !(a == b && c == d && a == c)),
+        Compare::Unequal => (!(a == b && c == d && a == c), a <= d && c <= b),
+        Compare::Less => (a < d, b >= c),
+        Compare::LessOrEqual => (a <= d, b > c),
+        Compare::Greater => (b > c, a <= d),
+        Compare::GreaterOrEqual => (b >= c, a < d),
+    };
+    Outcomes::TRUE.when(holds).with(Outcomes::FALSE.when(fails))
+}
+
+fn extreme(greatest: bool, one: Abstract, two: Abstract) -> Abstract {
+    let error = one.error.or(two.error);
+    match (one.values, two.values) {
+        (Values::Span(a, b), Values::Span(c, d)) if greatest => {
+            Abstract::span(a.max(c), b.max(d)).with_error(error)
+        }
+        (Values::Span(a, b), Values::Span(c, d)) => {
+            Abstract::span(a.min(c), b.min(d)).with_error(error)
+        }
+        _ => Abstract::failing(error),
+    }
+}
+
+/// The least or the greatest of a list.
+fn most(greatest: bool, list: Items, place: Place) -> Abstract {
+    let empty = Cell::error(ErrorKind::EmptyList, place);
+    let (sure, possible): (Vec<_>, Vec<_>) =
+        list.items.into_iter().partition(|item| item.least > 0);
+    let error = list.error.or(sure.is_empty().then_some(empty));
+    if list.never {
+        return Abstract::failing(error);
+    }
+    let found = sure.into_iter().map(|item| item.value).reduce(|a, b| extreme(greatest, a, b));
+    let found = possible.into_iter().fold(found, |found, item| {
+        let with = found.clone().map(|found| extreme(greatest, found, item.value.clone()));
+        Some(match (found, with) {
+            (Some(found), Some(with)) => found.or(with),
+            _ => item.value,
+        })
+    });
+    found.unwrap_or(Abstract::failing(None)).with_error(error)
+}
+
+fn indexed(list: Items, index: Abstract, place: Place) -> Abstract {
+    let error = list.error.or(index.error);
+    let Values::Span(from, to) = index.values else { return Abstract::failing(error) };
+    let (least, greatest) = list.size();
+    if list.never {
+        return Abstract::failing(error);
+    }
+    let outside = (from < 0 || to >= least).then(|| Cell::error(ErrorKind::NoSuchItem, place));
+    let fixed = list.items.iter().all(|item| item.least == 1 && item.greatest == 1);
+    let mut found = Abstract::failing(error.or(outside));
+    if to < 0 || from >= greatest {
+        return found;
+    }
+    for (number, item) in (0_i64..).zip(list.items) {
+        if !fixed || (from..=to).contains(&number) {
+            found = found.or(item.value);
+        }
+    }
+    found
+}
+
+fn computed(arithmetic: Arithmetic, left: Abstract, right: Abstract, place: Place) -> Abstract {
+    let error = left.error.or(right.error);
+    let (Values::Span(a, b), Values::Span(c, d)) = (left.values, right.values) else {
+        return Abstract::failing(error);
+    };
+    let [a, b, c, d] = [a, b, c, d].map(i128::from);
+    let ends = |values: &[i128]| values.iter().min().copied().zip(values.iter().max().copied());
+    let zero = c <= 0 && d >= 0;
+    let span = match arithmetic {
+        Arithmetic::Add => Some((a.saturating_add(c), b.saturating_add(d))),
+        Arithmetic::Subtract => Some((a.saturating_sub(d), b.saturating_sub(c))),
+        Arithmetic::Multiply => ends(&[a, b].map(|x| [c, d].map(|y| x.saturating_mul(y))).concat()),
+        Arithmetic::Divide => {
+            let divisors = divisors(c, d);
+            let quotients = divisors.iter().flat_map(|y| [a, b].map(|x| x.checked_div(*y)));
+            ends(&quotients.flatten().collect::<Vec<_>>())
+        }
+        Arithmetic::Remainder => remainders((a, b), (c, d)),
+    };
+    let by_zero = matches!(arithmetic, Arithmetic::Divide | Arithmetic::Remainder) && zero;
+    let by_zero = by_zero.then(|| Cell::error(ErrorKind::DivisionByZero, place));
+    let overflow = || Cell::error(ErrorKind::Overflow, place);
+    let (min, max) = (i128::from(i64::MIN), i128::from(i64::MAX));
+    let Some((least, greatest)) = span else { return Abstract::failing(error.or(by_zero)) };
+    let lowest = arithmetic == Arithmetic::Remainder && a <= min && c <= -1 && d >= -1;
+    let over = (least < min || greatest > max || lowest).then(overflow);
+    let error = error.or(by_zero).or(over);
+    let point = a == b && c == d;
+    match (i64::try_from(least.max(min)), i64::try_from(greatest.min(max))) {
+        (Ok(least), Ok(greatest)) if least <= greatest && !(lowest && point) => {
+            Abstract::span(least, greatest).with_error(error)
+        }
+        _ => Abstract::failing(error),
+    }
+}
+
+/// The divisors at which a quotient can be greatest or least.
+fn divisors(c: i128, d: i128) -> Vec<i128> {
+    let ends = [c, d, c.max(1), d.min(-1)];
+    ends.into_iter().filter(|y| *y != 0 && (c..=d).contains(y)).collect()
+}
+
+fn remainders((a, b): (i128, i128), (c, d): (i128, i128)) -> Option<(i128, i128)> {
+    if a == b && c == d {
+        return a.checked_rem(c).map(|value| (value, value));
+    }
+    let widest = c.abs().max(d.abs()).checked_sub(1)?;
+    if widest < 0 {
+        return None;
+    }
+    let least = if a < 0 { a.max(widest.checked_neg()?) } else { 0 };
+    let greatest = if b > 0 { b.min(widest) } else { 0 };
+    Some((least, greatest))
+}

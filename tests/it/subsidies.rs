@@ -1,0 +1,4 @@
+//! Subsidies.
+
+mod golden;
+pub(crate) mod shared;
