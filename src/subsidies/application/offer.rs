@@ -7,12 +7,14 @@ use crate::codes::divisions::Division;
 use crate::kernel::ids;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::db::WriteTx;
-use crate::subsidies::application::desk::{Answering, Desk};
+use crate::platform::keys::vault::KeyVault;
+use crate::subsidies::application::desk::Answering;
 use crate::subsidies::application::filed::{self, New};
 use crate::subsidies::application::machine::State;
 use crate::subsidies::application::sealed;
 use crate::subsidies::application::takes::{self, About};
 use crate::subsidies::application::{ApplicationId, TakenUntil};
+use crate::subsidies::blind::Blind;
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::store::{claim, reference};
 
@@ -53,7 +55,7 @@ pub enum Offered {
 ///
 /// `FACT_UNKNOWN`, `EVALUATION_FAILED`, `KEY_UNAVAILABLE`, or the database fails.
 pub async fn offer(
-    desk: &Desk,
+    (vault, blind): (&dyn KeyVault, &Blind),
     tx: &mut WriteTx,
     (answering, offer): (&Answering, Offer),
     now: OffsetDateTime,
@@ -63,7 +65,7 @@ pub async fn offer(
         worker_id: offer.worker_id,
         employer: offer.employer,
     };
-    let found = takes::determine((answering, &desk.blind), &offer.facts, &about, now.date())?;
+    let found = takes::determine((answering, blind), &offer.facts, &about, now.date())?;
     let verdict = found.content.determination.as_ref().map(pb::Determination::verdict);
     if verdict != Some(pb::Verdict::Eligible) {
         return Ok(Offered::NotEligible);
@@ -77,7 +79,7 @@ pub async fn offer(
         None => None,
     };
     let worker = offer.worker_id.map(|it| (it, wrapped.as_ref()));
-    let key = sealed::key((desk.vault.as_ref(), &desk.blind), id, worker).await?;
+    let key = sealed::key((vault, blind), id, worker).await?;
     let state = State::Offered;
     let answer_by = offer.answer_by;
     let new = New { id, answering, about: &about, found: &found, state, answer_by, now };
