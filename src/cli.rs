@@ -24,6 +24,7 @@ mod pki;
 mod place;
 mod postings;
 mod serve;
+mod subsidies;
 mod watch;
 mod workers;
 
@@ -82,6 +83,9 @@ enum Command {
     /// Make holders' keys, look into credentials and present them.
     #[command(subcommand)]
     Credentials(credentials::CredentialsCommand),
+    /// Apply for subsidies, decide, pay, and reproduce decisions.
+    #[command(subcommand)]
+    Subsidies(subsidies::SubsidiesCommand),
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -120,6 +124,7 @@ pub fn run() -> ExitCode {
             Command::Issuers(command) => issuers::run(command).await,
             Command::Workers(command) => workers::run(command).await,
             Command::Credentials(command) => credentials::run(command).await,
+            Command::Subsidies(command) => Box::pin(subsidies::run(command)).await,
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

@@ -15,7 +15,7 @@ pub mod offer;
 pub mod officer;
 pub mod queries;
 pub mod record;
-
+pub mod replay;
 pub mod sealed;
 pub mod takes;
 pub mod watch;
