@@ -1,4 +1,5 @@
 //! Subsidies.
 
+mod check;
 mod golden;
 pub(crate) mod shared;

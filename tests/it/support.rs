@@ -7,6 +7,7 @@
 pub(crate) mod author;
 pub(crate) mod cluster;
 pub(crate) mod credentials;
+pub(crate) mod eligibility;
 pub(crate) mod hostile;
 pub(crate) mod issuing;
 pub(crate) mod plain;
