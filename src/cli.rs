@@ -23,6 +23,7 @@ mod participants;
 mod pki;
 mod place;
 mod postings;
+mod programmes;
 mod serve;
 mod subsidies;
 mod watch;
@@ -86,6 +87,9 @@ enum Command {
     /// Apply for subsidies, decide, pay, and reproduce decisions.
     #[command(subcommand)]
     Subsidies(subsidies::SubsidiesCommand),
+    /// Write, test, publish and compare programmes of subsidies.
+    #[command(subcommand)]
+    Programmes(programmes::ProgrammesCommand),
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -125,6 +129,7 @@ pub fn run() -> ExitCode {
             Command::Workers(command) => workers::run(command).await,
             Command::Credentials(command) => credentials::run(command).await,
             Command::Subsidies(command) => Box::pin(subsidies::run(command)).await,
+            Command::Programmes(command) => programmes::run(command).await,
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

@@ -1,5 +1,17 @@
-//! Subsidies.
+//! Subsidies: the evaluator, programmes, eligibility, applications.
 
+mod applications;
+mod budget;
 mod check;
+mod claims;
+mod decisions;
+mod editions;
+mod evidence;
 mod golden;
+mod grammar;
+mod overlays;
+mod programmes;
+mod refused;
+mod replay;
 pub(crate) mod shared;
+mod sound;

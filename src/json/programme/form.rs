@@ -119,10 +119,7 @@ pub(super) struct Deadline {
 #[serde(untagged)]
 pub(super) enum Parameter {
     Value(i64),
-    Said {
-        value: i64,
-        meaning: String,
-    },
+    Said { value: i64, meaning: String },
 }
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]

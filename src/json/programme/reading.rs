@@ -64,12 +64,7 @@ fn once_per(it: form::OncePer) -> pb::OncePer {
         form::Window::CalendarYears => pb::ClaimWindow::CalendarYears,
         form::Window::Months => pb::ClaimWindow::Months,
     };
-    pb::OncePer {
-        key: it.key,
-        window: window.into(),
-        length: it.length,
-        legal_source: it.source,
-    }
+    pb::OncePer { key: it.key, window: window.into(), length: it.length, legal_source: it.source }
 }
 
 fn exclusive_with(it: form::ExclusiveWith) -> pb::ExclusiveWith {
@@ -158,7 +153,8 @@ fn case(it: form::Case, base: &BTreeMap<String, Known>) -> Result<pb::GoldenCase
 
 /// Returns whether a text has the form of a day.
 fn is_day(text: &str) -> bool {
-    let digits = |text: &str, count| text.len() == count && text.bytes().all(|it| it.is_ascii_digit());
+    let digits =
+        |text: &str, count| text.len() == count && text.bytes().all(|it| it.is_ascii_digit());
     let mut parts = text.split('-');
     let [year, month, day, end] = [parts.next(), parts.next(), parts.next(), parts.next()];
     let has = |part: Option<&str>, count| part.is_some_and(|part| digits(part, count));

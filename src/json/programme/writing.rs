@@ -118,7 +118,8 @@ fn overlay(it: &pb::Overlay) -> form::Overlay {
 }
 
 fn case(it: &pb::GoldenCase) -> form::Case {
-    let known = |fact: &pb::Fact| Some((fact.name.clone(), known(fact.value.as_ref()?.value.as_ref()?)));
+    let known =
+        |fact: &pb::Fact| Some((fact.name.clone(), known(fact.value.as_ref()?.value.as_ref()?)));
     form::Case {
         id: it.id.clone(),
         division: code(it.division.as_ref()),
@@ -126,9 +127,9 @@ fn case(it: &pb::GoldenCase) -> form::Case {
         unset: Vec::new(),
         verdict: match it.verdict() {
             pb::Verdict::Eligible => form::Verdict::Eligible,
-            pb::Verdict::NotEligible
-            | pb::Verdict::Unspecified
-            | pb::Verdict::ExcludedByClaim => form::Verdict::NotEligible,
+            pb::Verdict::NotEligible | pb::Verdict::Unspecified | pb::Verdict::ExcludedByClaim => {
+                form::Verdict::NotEligible
+            }
             pb::Verdict::NeedsFacts => form::Verdict::NeedsFacts,
             pb::Verdict::Held => form::Verdict::Held,
             pb::Verdict::NoVersion => form::Verdict::NoVersion,

@@ -47,7 +47,8 @@ pub fn read<'a>(
         let stated = fact::stated(&written.facts, catalogue, Day(0), &format!("{at}.facts"));
         let facts = stated.map(|stated| stated.facts).unwrap_or_else(|wrong| {
             found.extend(wrong.into_iter().map(|it| {
-                let given = if it.given.is_empty() { String::new() } else { format!(", not {}", it.given) };
+                let given =
+                    if it.given.is_empty() { String::new() } else { format!(", not {}", it.given) };
                 Finding::new(it.field, Kind::CaseFact, format!("{}{given}", it.expected))
             }));
             Facts::new()

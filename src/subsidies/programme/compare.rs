@@ -231,9 +231,7 @@ fn criteria(
 }
 
 fn overlays(before: &pb::Programme, after: &pb::Programme, differs: &mut Differs<'_>) {
-    let key = |it: &pb::Overlay| {
-        (it.division.clone().unwrap_or_default().code, it.version.clone())
-    };
+    let key = |it: &pb::Overlay| (it.division.clone().unwrap_or_default().code, it.version.clone());
     let both = before.overlays.iter().chain(&after.overlays);
     let keys: BTreeSet<_> = both.map(key).collect();
     for (code, version) in keys {

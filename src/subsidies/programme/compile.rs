@@ -9,11 +9,11 @@ use crate::subsidies::domain::{Catalogue, Day};
 use crate::subsidies::evaluator::Scope;
 use crate::subsidies::evaluator::rule::{CriterionSource, Rule, RuleSource, Which};
 use crate::subsidies::programme::finding::Finding;
+use crate::subsidies::programme::vary::Marks;
 use crate::subsidies::programme::{
     CompiledProgramme, CompiledVersion, Deadline, Exclusion, KeyPart, OncePer, Shown, Variant,
     Window, structure,
 };
-use crate::subsidies::programme::vary::Marks;
 use crate::subsidies::wire;
 
 impl CompiledProgramme {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use crate::codes::divisions::Division;
 use crate::pb::peshub::subsidies::v1::{CriterionState, Rounding, Verdict};
 use crate::subsidies::domain::{Catalogue, Day, Facts, Value};
-use crate::subsidies::evaluator::judgement::{
-    DerivationStep, EvalError, Judgement, Range, State,
-};
+use crate::subsidies::evaluator::judgement::{DerivationStep, EvalError, Judgement, Range, State};
 use crate::subsidies::evaluator::row::Row;
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::{CompiledProgramme, CompiledVersion, Variant};
@@ -122,7 +120,8 @@ impl CompiledProgramme {
     ) -> Determined {
         let rule = &variant.rule;
         let names = |set| rule.names(set).cloned().collect();
-        let is_refused = judgement.verdict == State::NotMet;
+        let amount = judgement.amount.filter(|_| judgement.verdict != State::NotMet);
+        let is_known = amount.is_some_and(|range| range.known().is_some());
         let criteria = version.criteria.iter().zip(&judgement.criteria);
         Determined {
             verdict: verdict(judgement.verdict),
@@ -137,8 +136,8 @@ impl CompiledProgramme {
                     open: names(it.open),
                 })
                 .collect(),
-            amount: judgement.amount.filter(|_| !is_refused).map(|range| self.rounded(range)),
-            derivation: rule.derivation(row, judgement),
+            amount: amount.map(|range| self.rounded(range)),
+            derivation: if is_known { rule.derivation(row, judgement) } else { Vec::new() },
             ask: names(judgement.ask),
             cost: judgement.cost,
             is_exact: judgement.exact,
@@ -163,7 +162,8 @@ impl CompiledProgramme {
         division: Option<&'static Division>,
     ) -> Result<Option<(Range, Vec<Arc<str>>)>, EvalError> {
         let variant = self.version(version).map(|version| version.variant(division));
-        let Some((variant, rule)) = variant.and_then(|it| it.clawback.as_ref().map(|rule| (it, rule)))
+        let Some((variant, rule)) =
+            variant.and_then(|it| it.clawback.as_ref().map(|rule| (it, rule)))
         else {
             return Ok(None);
         };
@@ -211,10 +211,28 @@ fn round(rounding: Rounding, amount: i64) -> i64 {
     let up = whole.saturating_add(1);
     match rounding {
         Rounding::Unspecified | Rounding::Down => amount,
-        Rounding::HalfUp if amount < 0 => if rest > 500 { up } else { whole },
-        Rounding::HalfUp => if rest >= 500 { up } else { whole },
+        Rounding::HalfUp if amount < 0 => {
+            if rest > 500 {
+                up
+            } else {
+                whole
+            }
+        }
+        Rounding::HalfUp => {
+            if rest >= 500 {
+                up
+            } else {
+                whole
+            }
+        }
         Rounding::Up if amount < 0 => whole,
-        Rounding::Up => if rest > 0 { up } else { whole },
+        Rounding::Up => {
+            if rest > 0 {
+                up
+            } else {
+                whole
+            }
+        }
     }
 }
 

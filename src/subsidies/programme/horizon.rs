@@ -77,7 +77,9 @@ impl Deadline {
             })
         };
         // From a day that is in time to one that is not.
-        let (Some(now), Some(end)) = (is_in_time(today)?, is_in_time(LAST)?) else { return Ok(None) };
+        let (Some(now), Some(end)) = (is_in_time(today)?, is_in_time(LAST)?) else {
+            return Ok(None);
+        };
         if end {
             return Ok(None);
         }

@@ -55,6 +55,7 @@ pub fn rank<'a>(
         }
     }
     let mut ranked: Vec<_> = questions.into_values().collect();
-    ranked.sort_by_key(|it| (std::cmp::Reverse((it.most(), it.settles.len())), Arc::clone(&it.fact)));
+    ranked
+        .sort_by_key(|it| (std::cmp::Reverse((it.most(), it.settles.len())), Arc::clone(&it.fact)));
     ranked
 }

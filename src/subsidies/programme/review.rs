@@ -53,7 +53,8 @@ fn narrowing(
 ) -> Vec<Finding> {
     let mut found = Vec::new();
     let has_overlays = compiled.versions.iter().any(|version| !version.overlays.is_empty());
-    let people = if has_overlays { vary::people(&[compiled], cases, catalogue) } else { Vec::new() };
+    let people =
+        if has_overlays { vary::people(&[compiled], cases, catalogue) } else { Vec::new() };
     for version in &compiled.versions {
         let mut overlays: Vec<_> = version.overlays.values().collect();
         overlays.sort_by_key(|overlay| overlay.overlay.map(|it| it.code()));
@@ -62,7 +63,8 @@ fn narrowing(
             let code = overlay.overlay.map_or("", |it| it.code());
             let index = programme.overlays.iter().position(|it| {
                 let named = it.division.as_ref().and_then(crate::subsidies::wire::division);
-                named == overlay.overlay && (it.version.is_empty() || it.version == version.name.as_ref())
+                named == overlay.overlay
+                    && (it.version.is_empty() || it.version == version.name.as_ref())
             });
             let case = cases.get(person.case).map_or("", |case| case.written.id.as_str());
             let detail = format!(
@@ -102,9 +104,10 @@ fn narrowed<'a>(
 /// Returns in what somebody differs from the case that they were made from.
 fn changed(case: Option<&Case<'_>>, person: &Person) -> String {
     let known = case.map(|case| &case.facts);
-    let mut other = person.facts.iter().filter(|(name, value)| {
-        known.is_none_or(|known| known.get(*name) != Some(value))
-    });
+    let mut other = person
+        .facts
+        .iter()
+        .filter(|(name, value)| known.is_none_or(|known| known.get(*name) != Some(value)));
     // A case is made up: its values are nobody's.
     match other.next() {
         Some((name, value)) => format!("{name} = {}", written(value)),

@@ -33,7 +33,8 @@ pub fn findings(programme: &pb::Programme, catalogue: &Catalogue) -> Vec<Finding
 
 fn heading(programme: &pb::Programme, catalogue: &Catalogue, found: &mut Vec<Finding>) {
     let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
+        !part.is_empty()
+            && part.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
     };
     if !programme.name.split('.').all(is_part) {
         let detail = "lower-case letters, digits and hyphens, in parts joined by dots";
@@ -155,7 +156,8 @@ fn overlap(
         let detail = format!("{to} is before the first day, {from}");
         found.push(Finding::new(format!("versions[{index}].to"), Kind::Overlap, detail));
     }
-    for (first, last, other) in before.iter().filter(|(first, last, _)| from <= *last && *first <= to)
+    for (first, last, other) in
+        before.iter().filter(|(first, last, _)| from <= *last && *first <= to)
     {
         let name = programme.versions.get(*other).map_or("", |version| version.name.as_str());
         let detail = format!("{from} to {to} overlaps with version {name}, {first} to {last}");
@@ -191,7 +193,8 @@ fn adds_nothing(
     at: &str,
     found: &mut Vec<Finding>,
 ) {
-    let holds = |version: &&pb::Version| overlay.version.is_empty() || version.name == overlay.version;
+    let holds =
+        |version: &&pb::Version| overlay.version.is_empty() || version.name == overlay.version;
     let versions: Vec<_> = programme.versions.iter().filter(holds).collect();
     if versions.is_empty() {
         let detail = format!("there is no version {}", overlay.version);
@@ -210,7 +213,8 @@ fn adds_nothing(
     for (index, widened) in overlay.widened.iter().enumerate() {
         let has = |version: &pb::Version| version.criteria.iter().any(|it| it.id == widened.id);
         if !in_each(&has) {
-            let detail = format!("{} is no criterion of what it overlays: an overlay adds none", widened.id);
+            let detail =
+                format!("{} is no criterion of what it overlays: an overlay adds none", widened.id);
             let field = format!("{at}.widened[{index}].id");
             found.push(Finding::new(field, Kind::OverlayAdds, detail));
         }
@@ -251,9 +255,15 @@ fn key(at: &str, key: &[String], catalogue: &Catalogue, found: &mut Vec<Finding>
     for (index, part) in key.iter().enumerate() {
         let field = format!("{at}.key[{index}]");
         if key.iter().take(index).any(|other| other == part) {
-            found.push(Finding::new(field, Kind::Repeated, format!("{part} is in the key already")));
-        } else if !["worker", "employer"].contains(&part.as_str()) && catalogue.get(part).is_none() {
-            let detail = format!("{part} is neither `worker` nor `employer` nor a fact of the catalogue");
+            found.push(Finding::new(
+                field,
+                Kind::Repeated,
+                format!("{part} is in the key already"),
+            ));
+        } else if !["worker", "employer"].contains(&part.as_str()) && catalogue.get(part).is_none()
+        {
+            let detail =
+                format!("{part} is neither `worker` nor `employer` nor a fact of the catalogue");
             found.push(Finding::new(field, Kind::FactUndeclared, detail));
         }
     }

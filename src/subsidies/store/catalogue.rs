@@ -165,8 +165,12 @@ pub async fn define(
 ///
 /// The database fails.
 pub async fn retire(tx: &mut WriteTx, id: i64, now: OffsetDateTime) -> Result<(), DbError> {
-    sqlx::query!("UPDATE fact SET retired_at = $2 WHERE fact_id = $1 AND retired_at IS NULL", id, now)
-        .execute(tx.connection())
-        .await?;
+    sqlx::query!(
+        "UPDATE fact SET retired_at = $2 WHERE fact_id = $1 AND retired_at IS NULL",
+        id,
+        now
+    )
+    .execute(tx.connection())
+    .await?;
     Ok(())
 }

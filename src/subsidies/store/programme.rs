@@ -303,10 +303,7 @@ pub struct Page<'a> {
 /// # Errors
 ///
 /// The database fails.
-pub async fn page(
-    connection: &mut PgConnection,
-    page: Page<'_>,
-) -> Result<Vec<Edition>, DbError> {
+pub async fn page(connection: &mut PgConnection, page: Page<'_>) -> Result<Vec<Edition>, DbError> {
     let rows = sqlx::query_as!(
         Edition,
         r#"SELECT e.programme_id AS programme, p.name, e.number, e.content, e.sha256, b.name AS bureau, d.name AS drafted_by,

@@ -11,8 +11,27 @@ use crate::subsidies::wire::violation;
 
 /// Words of CEL that cannot be a part of a name.
 const RESERVED: [&str; 22] = [
-    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
-    "let", "loop", "math", "namespace", "null", "package", "return", "true", "var", "void",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "math",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
     "while",
 ];
 /// Functions and the parameters' own name, with which no name begins.
@@ -264,14 +283,14 @@ pub fn stated(
             say("name", Rule::BadFormat, "a fact of the catalogue", &fact.name);
             continue;
         };
-        let value = match value(fact.value.as_ref().unwrap_or(&pb::FactValue::default()), definition)
-        {
-            Ok(value) => value,
-            Err(expected) => {
-                say("value", Rule::BadFormat, &expected, "");
-                continue;
-            }
-        };
+        let value =
+            match value(fact.value.as_ref().unwrap_or(&pb::FactValue::default()), definition) {
+                Ok(value) => value,
+                Err(expected) => {
+                    say("value", Rule::BadFormat, &expected, "");
+                    continue;
+                }
+            };
         let name = Arc::clone(&definition.name);
         let provenance = fact.provenance.clone().unwrap_or_default();
         let established = match provenance.established_on.as_str() {
@@ -291,10 +310,7 @@ pub fn stated(
             continue;
         }
         if let Some(value) = value {
-            if !matches!(
-                provenance.basis(),
-                pb::FactBasis::Unspecified | pb::FactBasis::Declared
-            ) {
+            if !matches!(provenance.basis(), pb::FactBasis::Unspecified | pb::FactBasis::Declared) {
                 read.rests_on.insert(Arc::clone(&name), provenance);
             }
             read.facts.insert(name, value);

@@ -30,7 +30,8 @@ fn every_case_of_others_comes_out_with_what_fails_and_what_is_asked() {
                 let answer = compiled.determine(&case.facts, case.division, trace).unwrap();
                 let difference = cases::difference(case.written, &answer);
                 if !difference.is_empty() {
-                    writeln!(wrong, "{} {}: {difference}", programme.name, case.written.id).unwrap();
+                    writeln!(wrong, "{} {}: {difference}", programme.name, case.written.id)
+                        .unwrap();
                 }
                 if trace == Trace::On && answer.version.is_some() {
                     // Each criterion tells what it read, and the amount how it came about.
