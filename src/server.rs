@@ -1,5 +1,6 @@
 //! Puts the exchanges together; the only module that knows all of them.
 
+mod applying;
 mod issuing;
 mod registering;
 mod sweeping;
@@ -36,6 +37,7 @@ use crate::pb::peshub::credentials::v1::credential_service_server::CredentialSer
 use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
 use crate::pb::peshub::credentials::v1::verification_service_server::VerificationServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
+use crate::pb::peshub::subsidies::v1::application_service_server::ApplicationServiceServer;
 use crate::pb::peshub::subsidies::v1::eligibility_service_server::EligibilityServiceServer;
 use crate::pb::peshub::subsidies::v1::population_service_server::PopulationServiceServer;
 use crate::pb::peshub::subsidies::v1::programme_service_server::ProgrammeServiceServer;
@@ -77,6 +79,7 @@ use crate::postings::sync::commit::Committer;
 use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::Watches;
 use crate::subsidies::error::SubsidyError;
+use crate::subsidies::grpc::applications::ApplicationGrpc;
 use crate::subsidies::grpc::eligibility::EligibilityGrpc;
 use crate::subsidies::grpc::populations::PopulationGrpc;
 use crate::subsidies::grpc::programmes::ProgrammeGrpc;
@@ -312,6 +315,7 @@ async fn services(
     let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
     let verifying = verifying::services(parts, (hub, secret), &office.registry, serving, tasks);
     let sweeping = sweeping::services(parts, secret, tasks).await?;
+    let applying = applying::service(parts, (hub, secret), feed, &sweeping.keeper);
     let participants = ParticipantGrpc {
         db: parts.db.clone(),
         clock: Arc::clone(&parts.clock),
@@ -328,6 +332,7 @@ async fn services(
         .add_service(IssuerServiceServer::new(issuers))
         .add_service(CredentialServiceServer::new(issuing.service))
         .add_service(ConsentServiceServer::new(verifying.consents))
+        .add_service(ApplicationServiceServer::new(applying))
         .add_service(ProgrammeServiceServer::new(programmes(parts, secret, tasks)))
         .add_service(
             EligibilityServiceServer::new(sweeping.eligibility)
@@ -365,6 +370,7 @@ async fn health() -> HealthServer<impl Health> {
     reporter.set_serving::<ProgrammeServiceServer<ProgrammeGrpc>>().await;
     reporter.set_serving::<EligibilityServiceServer<EligibilityGrpc>>().await;
     reporter.set_serving::<PopulationServiceServer<PopulationGrpc>>().await;
+    reporter.set_serving::<ApplicationServiceServer<ApplicationGrpc>>().await;
     health.max_decoding_message_size(QUESTION_BYTES_MAX)
 }
 

@@ -4,6 +4,7 @@
 //! A programme's criteria and amounts are expressions over facts. What is not known is never taken as false: an answer is given only
 //! when no value of the missing facts could change it, and otherwise says which facts can.
 
+pub mod application;
 pub mod blind;
 pub mod book;
 pub mod domain;

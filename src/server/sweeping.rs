@@ -22,6 +22,8 @@ pub(crate) struct Sweeping {
     pub(crate) eligibility: EligibilityGrpc,
     /// Populations and sweeps.
     pub(crate) populations: PopulationGrpc,
+    /// What populations, checks and applications work with.
+    pub(crate) keeper: Arc<Keeper>,
 }
 
 /// Returns the services; `secret` is for page tokens.
@@ -45,10 +47,11 @@ pub(crate) async fn services(
     let keeper = Arc::new(Keeper { db: parts.db.clone(), vault, blind, programmes });
     let runner = Runner::new(Arc::clone(&keeper), Arc::clone(&clock));
     drop(tasks.spawn(runner.run(tasks.stopping())));
-    let streams = FactStreams { keeper, clock, tasks };
+    let streams = FactStreams { keeper: Arc::clone(&keeper), clock, tasks };
     let pages = PageTokens::new(&[b"finding pages", secret].concat());
     Ok(Sweeping {
         eligibility: EligibilityGrpc { checks },
         populations: PopulationGrpc { streams, pages },
+        keeper,
     })
 }

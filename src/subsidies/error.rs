@@ -5,6 +5,8 @@ use crate::kernel::fields::{Rule, Violation};
 use crate::platform::db::DbError;
 use crate::platform::keys::KeyError;
 use crate::platform::secrets::SecretError;
+use crate::subsidies::application::machine::{Refused, State};
+use crate::subsidies::application::{ApplicationId, DecisionId, TakenUntil};
 use crate::subsidies::programme::finding::Finding;
 
 /// A failure of the exchange of subsidies.
@@ -97,12 +99,81 @@ pub enum SubsidyError {
     /// The hub stops.
     #[error("the hub is shutting down; open the stream again")]
     ShuttingDown,
+    /// The caller has no such worker reference.
+    #[error("no such worker")]
+    WorkerNotFound {
+        /// The reference.
+        reference: String,
+    },
+    /// The worker was erased.
+    #[error("the worker was erased; what was stated cannot be read any more")]
+    WorkerErased,
+    /// No such application, or it is not the caller's.
+    #[error("no such application")]
+    ApplicationNotFound {
+        /// Its id.
+        id: String,
+    },
+    /// The step cannot be taken.
+    #[error("{}", moved(*.state, *.why))]
+    ApplicationMoved {
+        /// Which application.
+        id: ApplicationId,
+        /// Where it stands.
+        state: State,
+        /// Why not.
+        why: Refused,
+    },
+    /// What is claimed is taken.
+    #[error("this is claimed already, or something that excludes it; it is taken until {until}")]
+    ClaimTaken {
+        /// Until when.
+        until: TakenUntil,
+    },
+    /// The budget has not enough left.
+    #[error("the programme's budget does not have this amount left")]
+    BudgetExhausted,
+    /// No such decision, or it is not the caller's.
+    #[error("no such decision")]
+    DecisionNotFound {
+        /// Its id.
+        id: String,
+    },
     /// What is stored cannot be read.
     #[error("what is stored cannot be read: {what}")]
     Corrupt {
         /// What.
         what: &'static str,
     },
+}
+
+impl SubsidyError {
+    /// Returns the failure of one field of a request; what was given is not repeated.
+    #[must_use]
+    pub fn field(field: &str, expected: &str) -> Self {
+        Self::Invalid(vec![Violation {
+            field: field.to_owned(),
+            rule: Rule::BadFormat,
+            expected: expected.to_owned(),
+            given: String::new(),
+        }])
+    }
+
+    /// Returns the failure of a decision that is not there.
+    #[must_use]
+    pub fn no_decision(id: DecisionId) -> Self {
+        Self::DecisionNotFound { id: id.to_string() }
+    }
+}
+
+fn moved(state: State, why: Refused) -> String {
+    let state = state.name();
+    match why {
+        Refused::Changed => format!("it has changed since it was read, and is {state} now"),
+        Refused::State => format!("it is {state}, from where this step does not lead"),
+        Refused::Late => format!("it is {state}, and the time for this step is over"),
+        Refused::Early => format!("it is {state}, and the applicant still has time to answer"),
+    }
 }
 
 impl From<SecretError> for SubsidyError {
@@ -169,6 +240,30 @@ impl From<SubsidyError> for Fault {
             SubsidyError::ShuttingDown => {
                 Self::new(Kind::Unavailable, Reason::ShuttingDown, message)
                     .retry_after(std::time::Duration::from_millis(500))
+            }
+            SubsidyError::WorkerNotFound { reference } => {
+                not_found(Reason::WorkerNotFound, "worker", reference)
+            }
+            SubsidyError::WorkerErased => {
+                Self::new(Kind::FailedPrecondition, Reason::WorkerErased, message)
+            }
+            SubsidyError::ApplicationNotFound { id } => {
+                not_found(Reason::ApplicationNotFound, "application", id)
+            }
+            SubsidyError::ApplicationMoved { id, .. } => {
+                Self::new(Kind::Aborted, Reason::ApplicationMoved, message)
+                    .about("application", id.to_string())
+            }
+            // The only thing that anybody learns of others' claims.
+            SubsidyError::ClaimTaken { until } => {
+                Self::new(Kind::FailedPrecondition, Reason::ClaimTaken, message)
+                    .about("taken_until", until.to_string())
+            }
+            SubsidyError::BudgetExhausted => {
+                Self::new(Kind::FailedPrecondition, Reason::BudgetExhausted, message)
+            }
+            SubsidyError::DecisionNotFound { id } => {
+                not_found(Reason::DecisionNotFound, "decision", id)
             }
             SubsidyError::Corrupt { .. } => Self::internal(error),
         }

@@ -1,5 +1,6 @@
 //! The services.
 
+pub mod applications;
 pub mod eligibility;
 pub mod populations;
 pub mod programmes;

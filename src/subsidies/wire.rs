@@ -1,5 +1,6 @@
 //! Contract ⇄ subsidies.
 
+pub mod application;
 pub mod determination;
 pub mod eligibility;
 pub mod fact;

@@ -12,6 +12,7 @@ pub(crate) mod hostile;
 pub(crate) mod issuing;
 pub(crate) mod plain;
 pub(crate) mod postings;
+pub(crate) mod subsidies;
 pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod wallet;

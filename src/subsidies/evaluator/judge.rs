@@ -100,9 +100,12 @@ impl Rule {
     fn search(&self, view: View<'_>, trace: Trace, out: &mut Judgement) -> Result<(), EvalError> {
         let mut search = Search::new(self, view);
         let open = search.criteria(out);
-        let met = search.verdict(&open, out)?;
-        if out.verdict != State::NotMet && self.amount.is_some() {
-            search.amount(&met, trace, out)?;
+        if let Some(met) = search.verdict(&open, out)? {
+            let open: Vec<_> = open.iter().map(|one| one.criterion).collect();
+            search.amount(&open, trace, out)?;
+            if let Some(amount) = &mut out.amount {
+                amount.exact &= met == Met::Certainly;
+            }
         }
         out.cost = out.cost.saturating_add(search.cost);
         Ok(())
@@ -117,6 +120,13 @@ impl Judgement {
         steps.clear();
         *self = Self { criteria, steps, ..Self::default() };
     }
+}
+
+/// Whether all criteria can be met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Met {
+    Certainly,
+    Possibly,
 }
 
 /// A criterion that unknown facts can turn.
@@ -150,18 +160,18 @@ impl<'a> Search<'a> {
         open
     }
 
-    /// Settles the verdict; returns the criteria that are still open with it.
+    /// Settles the verdict; returns whether the criteria can be met.
     fn verdict(
         &mut self,
         open: &[OpenCriterion<'a>],
         out: &mut Judgement,
-    ) -> Result<Vec<&'a Compiled>, EvalError> {
+    ) -> Result<Option<Met>, EvalError> {
         if out.verdict == State::NotMet {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let groups = self.groups(open);
-        let possible: Vec<_> = groups.iter().map(|group| group.possible).collect();
-        let whole = Outcomes::all(possible.iter().copied());
+        let certain = Outcomes::all(groups.iter().map(|group| group.certain));
+        let whole = Outcomes::all(groups.iter().map(|group| group.possible));
         if whole == Outcomes::TRUE {
             out.verdict = State::Met;
         } else if whole == Outcomes::FALSE {
@@ -175,7 +185,8 @@ impl<'a> Search<'a> {
             out.verdict = State::Unknown;
             ask(&groups, out);
         }
-        Ok(open.iter().map(|one| one.criterion).collect())
+        let met = if certain.has(Outcomes::TRUE) { Met::Certainly } else { Met::Possibly };
+        Ok(whole.has(Outcomes::TRUE).then_some(met))
     }
 
     /// Puts criteria that depend on the same unknown facts together and settles them jointly.

@@ -120,7 +120,8 @@ impl CompiledProgramme {
     ) -> Determined {
         let rule = &variant.rule;
         let names = |set| rule.names(set).cloned().collect();
-        let is_refused = judgement.verdict == State::NotMet;
+        let amount = judgement.amount.filter(|_| judgement.verdict != State::NotMet);
+        let is_known = amount.is_some_and(|range| range.known().is_some());
         let criteria = version.criteria.iter().zip(&judgement.criteria);
         Determined {
             verdict: verdict(judgement.verdict),
@@ -135,8 +136,8 @@ impl CompiledProgramme {
                     open: names(it.open),
                 })
                 .collect(),
-            amount: judgement.amount.filter(|_| !is_refused).map(|range| self.rounded(range)),
-            derivation: rule.derivation(row, judgement),
+            amount: amount.map(|range| self.rounded(range)),
+            derivation: if is_known { rule.derivation(row, judgement) } else { Vec::new() },
             ask: names(judgement.ask),
             cost: judgement.cost,
             is_exact: judgement.exact,
