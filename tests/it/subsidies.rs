@@ -9,6 +9,7 @@ mod editions;
 mod evidence;
 mod golden;
 mod grammar;
+pub(crate) mod matrix_applications;
 mod overlays;
 mod programmes;
 mod refused;
