@@ -42,11 +42,8 @@ pub(crate) async fn services(
     let own = secrets::open(&parts.db, vault.as_ref(), SUBSIDIES, parts.clock.now()).await?;
     let blind = Blind::new(own);
     let (clock, tasks) = (Arc::clone(&parts.clock), tasks.clone());
-    let checks = Checks {
-        programmes: programmes.clone(),
-        clock: Arc::clone(&clock),
-        tasks: tasks.clone(),
-    };
+    let checks =
+        Checks { programmes: programmes.clone(), clock: Arc::clone(&clock), tasks: tasks.clone() };
     let keeper = Arc::new(Keeper { db: parts.db.clone(), vault, blind, programmes });
     let runner = Runner::new(Arc::clone(&keeper), Arc::clone(&clock));
     drop(tasks.spawn(runner.run(tasks.stopping())));

@@ -123,10 +123,7 @@ impl Book {
     }
 
     /// Returns the editions in force that hold in a division, in order of the programmes' names.
-    pub fn in_force(
-        &self,
-        division: &'static Division,
-    ) -> impl Iterator<Item = &Arc<Published>> {
+    pub fn in_force(&self, division: &'static Division) -> impl Iterator<Item = &Arc<Published>> {
         self.programmes.iter().filter(move |it| it.compiled.holds_in(division))
     }
 

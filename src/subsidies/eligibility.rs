@@ -71,7 +71,8 @@ impl Terms {
                 (Some(it), 0) => Arc::clone(it),
                 (None, 0) => return Err(SubsidyError::ProgrammeNotFound { name: name.clone() }),
                 (_, number) => {
-                    let none = || SubsidyError::EditionNotFound { name: format!("{name}/{number}") };
+                    let none =
+                        || SubsidyError::EditionNotFound { name: format!("{name}/{number}") };
                     programmes.edition(name, number).await?.ok_or_else(none)?
                 }
             });
@@ -113,8 +114,7 @@ impl Terms {
             if look_ahead {
                 let failed = |error| wire::failed(compiled, &error);
                 turns_on = compiled.turns_on(&stated.facts, Some(division), day).map_err(failed)?;
-                last_day_to_file =
-                    compiled.last_day_to_file(&stated.facts, day).map_err(failed)?;
+                last_day_to_file = compiled.last_day_to_file(&stated.facts, day).map_err(failed)?;
             }
             let around = Around {
                 edition: published.edition,

@@ -1,18 +1,16 @@
 //! Subsidies: the evaluator, programmes, eligibility, applications.
 
-mod applications;
-mod budget;
 mod check;
-mod claims;
-mod decisions;
 mod editions;
-mod evidence;
 mod golden;
 mod grammar;
 pub(crate) mod matrix_applications;
 mod overlays;
+mod population;
 mod programmes;
 mod refused;
-mod replay;
 pub(crate) mod shared;
+mod simulate;
 mod sound;
+mod stream;
+mod sweep;

@@ -38,8 +38,7 @@ impl EligibilityService for EligibilityGrpc {
         request: Request<Streaming<pb::CheckSubjectsRequest>>,
     ) -> Result<Response<Self::CheckSubjectsStream>, Status> {
         let (_, extensions, incoming) = request.into_parts();
-        rpc::admit(&extensions, Action::CheckSubjects)
-            .map_err(|fault| status::of_fault(&fault))?;
+        rpc::admit(&extensions, Action::CheckSubjects).map_err(|fault| status::of_fault(&fault))?;
         let draining = Draining::of(&extensions, &self.checks.tasks);
         Ok(outgoing(self.checks.serve(incoming, draining)))
     }

@@ -156,12 +156,10 @@ impl Named {
     ) -> Result<Self, Fault> {
         let references: Vec<Uuid> = sound.iter().filter_map(|(_, it)| it.reference).collect();
         let referred = store::workers(tx, &references).await?.into_iter();
-        let referred: HashMap<Uuid, Referred> =
-            referred.map(|it| (it.reference, it)).collect();
+        let referred: HashMap<Uuid, Referred> = referred.map(|it| (it.reference, it)).collect();
         let (mut items, mut keys) = (Vec::with_capacity(sound.len()), HashMap::new());
         for (index, sent) in sound {
-            let mut whose =
-                Whose { population: held.id, worker: None, employer: sent.employer };
+            let mut whose = Whose { population: held.id, worker: None, employer: sent.employer };
             if let Some(reference) = sent.reference {
                 match referred.get(&reference) {
                     Some(Referred { worker, key: Some(key), .. }) => {
@@ -190,7 +188,10 @@ impl Named {
         for (_, whose, _) in &self.items {
             if !keys.contains_key(whose) {
                 let wrapped = whose.worker.and_then(|it| self.keys.get(&it));
-                keys.insert(*whose, whose.key(keeper.vault.as_ref(), &keeper.blind, wrapped).await?);
+                keys.insert(
+                    *whose,
+                    whose.key(keeper.vault.as_ref(), &keeper.blind, wrapped).await?,
+                );
             }
         }
         Ok(Opened { items: self.items, keys, stored: self.stored })

@@ -43,9 +43,8 @@ pub async fn book(connection: &mut PgConnection, known: &Book) -> Result<Book, S
     let mut programmes = Vec::with_capacity(rows.len());
     for row in rows {
         // Compiling takes longer than everything else here.
-        let is_same = |it: &&Arc<Published>| {
-            (it.programme, it.edition) == (row.programme_id, row.number)
-        };
+        let is_same =
+            |it: &&Arc<Published>| (it.programme, it.edition) == (row.programme_id, row.number);
         match known.programmes().iter().find(is_same) {
             Some(same) => programmes.push(Arc::clone(same)),
             None => programmes.push(Arc::new(row.compiled()?)),

@@ -214,11 +214,7 @@ pub async fn subjects(
     .await?;
     let stored = rows.into_iter().map(|row| Stored {
         id: SubjectId(row.subject_id),
-        whose: Whose {
-            population,
-            worker: row.worker_id,
-            employer: row.employer,
-        },
+        whose: Whose { population, worker: row.worker_id, employer: row.employer },
         division: row.division,
         sealed: row.sealed,
     });
@@ -318,6 +314,7 @@ pub async fn references(
 pub async fn programme_names(
     connection: &mut PgConnection,
 ) -> Result<HashMap<i64, String>, DbError> {
-    let rows = sqlx::query!("SELECT programme_id, name FROM programme").fetch_all(connection).await?;
+    let rows =
+        sqlx::query!("SELECT programme_id, name FROM programme").fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.programme_id, row.name)).collect())
 }

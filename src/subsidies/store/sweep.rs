@@ -381,11 +381,7 @@ pub async fn rows(connection: &mut PgConnection, span: Span) -> Result<Vec<Row>,
     .await?;
     let row = rows.into_iter().map(|row| Row {
         id: SubjectId(row.subject_id),
-        whose: Whose {
-            population: span.population,
-            worker: row.worker_id,
-            employer: row.employer,
-        },
+        whose: Whose { population: span.population, worker: row.worker_id, employer: row.employer },
         division: row.division,
         facts: row.sealed,
         standing: row.standing,

@@ -40,7 +40,8 @@ pub async fn start(
         Box::pin(async move {
             let name = request.population;
             let held = population::hold(tx, &name).await?;
-            let held = held.ok_or_else(|| SubsidyError::PopulationNotFound { name: name.clone() })?;
+            let held =
+                held.ok_or_else(|| SubsidyError::PopulationNotFound { name: name.clone() })?;
             let participant = tx.permit().participant().unwrap_or(ParticipantId(0));
             let before = store::swept(tx.connection(), held.id).await?;
             let before = if request.full { Vec::new() } else { before };

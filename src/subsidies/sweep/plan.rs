@@ -48,8 +48,7 @@ impl Planned {
     ) -> Self {
         let facts = &published.compiled.facts;
         let definitions = || facts.iter().filter_map(|name| book.fact(name));
-        let reads_day =
-            definitions().any(|(_, it)| it.stated_by_hub || it.fresh_for_days > 0);
+        let reads_day = definitions().any(|(_, it)| it.stated_by_hub || it.fresh_for_days > 0);
         let since = before
             .filter(|it| it.programme == published.programme && it.edition == published.edition)
             .filter(|it| (it.day == day || !reads_day) && (it.offers || !offers))

@@ -35,7 +35,10 @@ pub type Outgoing = Result<pb::WatchSweepResponse, Fault>;
 /// # Errors
 ///
 /// The database fails.
-pub async fn populations(keeper: &Keeper, permit: &Permit) -> Result<Vec<Population>, SubsidyError> {
+pub async fn populations(
+    keeper: &Keeper,
+    permit: &Permit,
+) -> Result<Vec<Population>, SubsidyError> {
     let mut tx = keeper.db.read(permit).await?;
     Ok(population::list(tx.connection(), permit, None).await?)
 }
@@ -160,8 +163,8 @@ pub async fn findings(
     let mut tx = keeper.db.read(permit).await?;
     let names = population::programme_names(tx.connection()).await?;
     let wanted = |stood: &Stood| {
-        let is_named = request.programme.is_empty()
-            || names.get(&stood.programme) == Some(&request.programme);
+        let is_named =
+            request.programme.is_empty() || names.get(&stood.programme) == Some(&request.programme);
         is_named && (request.verdict == 0 || request.verdict == i32::from(stood.verdict))
     };
     let stood: Vec<_> = stood.into_iter().filter(|(_, stood)| wanted(stood)).collect();

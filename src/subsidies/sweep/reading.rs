@@ -92,12 +92,7 @@ impl Chunk {
                     standing.ok_or_else(|| corrupt("standing of a subject"))?
                 }
             };
-            opened.subjects.push(Subject {
-                id: row.id,
-                division: row.division,
-                body,
-                standing,
-            });
+            opened.subjects.push(Subject { id: row.id, division: row.division, body, standing });
             opened.keys.push((row.whose, key));
         }
         Ok(opened)

@@ -209,13 +209,17 @@ impl Runner {
         taken.content.finished_at = Some(timestamp(now));
         let mut tx = self.keeper.db.write(&Permit::of_hub()).await?;
         if let Some(plan) = plan {
-            let swept: Vec<Before> = plan.programmes.iter().map(|it| Before {
-                programme: it.published.programme,
-                edition: it.published.edition,
-                revision: taken.to_revision,
-                day: plan.day,
-                offers: it.offers,
-            }).collect();
+            let swept: Vec<Before> = plan
+                .programmes
+                .iter()
+                .map(|it| Before {
+                    programme: it.published.programme,
+                    edition: it.published.edition,
+                    revision: taken.to_revision,
+                    day: plan.day,
+                    offers: it.offers,
+                })
+                .collect();
             store::note_swept(&mut tx, taken.population, &swept).await?;
         }
         let place = (self.hold(), taken.done_to);

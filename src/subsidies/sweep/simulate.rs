@@ -92,9 +92,11 @@ async fn simulate(
     let sent = request.programme.unwrap_or_default();
     let catalogue = Arc::clone(book.catalogue());
     let name = sent.name.clone();
-    let compiled = tokio::task::spawn_blocking(move || CompiledProgramme::compile(&sent, &catalogue));
+    let compiled =
+        tokio::task::spawn_blocking(move || CompiledProgramme::compile(&sent, &catalogue));
     let compiled = compiled.await.map_err(Fault::internal)?;
-    let draft = compiled.map_err(|findings| SubsidyError::Refused { name: name.clone(), findings })?;
+    let draft =
+        compiled.map_err(|findings| SubsidyError::Refused { name: name.clone(), findings })?;
     let in_force = book.programme(&name).map(Arc::clone);
     let comparison = Arc::new(Comparison { book, day, draft, in_force });
     let span = Span { population: of.id, after: 0, last: i64::MAX, since: -1, most: STEP };
@@ -190,7 +192,8 @@ impl Answer {
 impl Effect {
     fn count(&mut self, before: Option<Answer>, after: Answer) {
         self.subjects += 1;
-        let (before, is_failed) = (before.and_then(Answer::amount), matches!(after, Answer::Failed));
+        let (before, is_failed) =
+            (before.and_then(Answer::amount), matches!(after, Answer::Failed));
         self.failed += i64::from(is_failed);
         self.needs_facts += i64::from(matches!(after, Answer::Other(Verdict::NeedsFacts)));
         let after = after.amount();

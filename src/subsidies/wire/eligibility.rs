@@ -62,7 +62,8 @@ pub fn states_no_day(sent: &[pb::Fact], book: &Book) -> Result<(), SubsidyError>
     if !sent.iter().any(|it| is_moving(&it)) {
         return Ok(());
     }
-    let expected = "a fact that the hub does not state by itself; the day of the terms says which day it is";
+    let expected =
+        "a fact that the hub does not state by itself; the day of the terms says which day it is";
     let stated = sent.iter().enumerate().filter(|(_, it)| is_moving(it));
     let wrong = stated.map(|(index, it)| {
         violation(&format!("facts[{index}].name"), Rule::BadFormat, expected, &it.name)

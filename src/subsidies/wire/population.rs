@@ -126,7 +126,12 @@ fn stated(
     for (index, sent) in subject.facts.iter().enumerate() {
         let at = |field: &str| format!("facts[{index}].{field}");
         let Some((id, definition)) = book.fact(&sent.name) else {
-            unknown.push(violation(&at("name"), Rule::BadFormat, "a fact of the catalogue", &sent.name));
+            unknown.push(violation(
+                &at("name"),
+                Rule::BadFormat,
+                "a fact of the catalogue",
+                &sent.name,
+            ));
             continue;
         };
         if definition.stated_by_hub {
@@ -193,11 +198,7 @@ fn ground(
 #[must_use]
 pub fn reject(index: usize, fault: &Fault) -> pb::SubjectReject {
     let (reason, message) = told(fault);
-    pb::SubjectReject {
-        index: i32::try_from(index).unwrap_or(i32::MAX),
-        reason,
-        message,
-    }
+    pb::SubjectReject { index: i32::try_from(index).unwrap_or(i32::MAX), reason, message }
 }
 
 /// Returns the fault of a subject whose worker was erased, or is not the caller's.

@@ -17,7 +17,11 @@ fn somebody_is_told_what_there_is_how_much_why_and_what_is_missing() {
         let mut client = hub.connect("platform-north").await.eligibility();
         let rows = [
             (
-                vec![number("worker.age", 30), number("worker.months", 7), truth("worker.trained", false)],
+                vec![
+                    number("worker.age", 30),
+                    number("worker.months", 7),
+                    truth("worker.trained", false),
+                ],
                 ["test.grant ELIGIBLE 1700", "test.training NOT_ELIGIBLE failed trained"],
             ),
             // What is not known is not false, and only what can still change something is asked for.
@@ -30,11 +34,17 @@ fn somebody_is_told_what_there_is_how_much_why_and_what_is_missing() {
             ),
             (
                 vec![number("worker.age", 17)],
-                ["test.grant NOT_ELIGIBLE failed adult", "test.training NEEDS_FACTS 5000 ask worker.trained"],
+                [
+                    "test.grant NOT_ELIGIBLE failed adult",
+                    "test.training NEEDS_FACTS 5000 ask worker.trained",
+                ],
             ),
             (
                 vec![number("worker.age", 30), number("worker.months", 1)],
-                ["test.grant NEEDS_FACTS 1100 ask worker.trained", "test.training NEEDS_FACTS 5000 ask worker.trained"],
+                [
+                    "test.grant NEEDS_FACTS 1100 ask worker.trained",
+                    "test.training NEEDS_FACTS 5000 ask worker.trained",
+                ],
             ),
         ];
         for (facts, expected) in rows {
@@ -73,7 +83,10 @@ fn nothing_is_answered_for_what_is_not_asked_rightly() {
             (elsewhere, "FIELDS_INVALID", "terms.division.code"),
             (day, "FIELDS_INVALID", "terms.day"),
             (
-                check(vec![number("worker.age", 20), number("worker.divisor", 0)], &["test.dividing"]),
+                check(
+                    vec![number("worker.age", 20), number("worker.divisor", 0)],
+                    &["test.dividing"],
+                ),
                 "EVALUATION_FAILED",
                 "",
             ),
@@ -86,7 +99,8 @@ fn nothing_is_answered_for_what_is_not_asked_rightly() {
             assert!(!refusal.to_string().contains("151"), "values are personal: {refusal}");
         }
         // With a criterion that fails, nobody divides.
-        let young = check(vec![number("worker.age", 17), number("worker.divisor", 0)], &["test.dividing"]);
+        let young =
+            check(vec![number("worker.age", 17), number("worker.divisor", 0)], &["test.dividing"]);
         let answer = client.check_eligibility(young).await.unwrap().into_inner();
         assert_eq!(told(&answer.determinations[0]), "test.dividing NOT_ELIGIBLE failed adult");
     });
@@ -100,7 +114,13 @@ fn an_earlier_edition_still_answers_as_it_did_and_the_newest_answers_otherwise()
         publish(&hub, &publisher, grant(12)).await;
         in_force(&hub, GRANT, 2).await;
         let mut client = hub.connect(BUREAU).await.eligibility();
-        let facts = || vec![number("worker.age", 30), number("worker.months", 5), truth("worker.trained", false)];
+        let facts = || {
+            vec![
+                number("worker.age", 30),
+                number("worker.months", 5),
+                truth("worker.trained", false),
+            ]
+        };
         let mut request = check(facts(), &[GRANT, GRANT]);
         request.terms.as_mut().unwrap().programmes[1].edition = 1;
         let answer = client.check_eligibility(request).await.unwrap().into_inner();
@@ -116,9 +136,17 @@ fn an_answer_says_as_much_as_is_asked_for_and_costs_the_same() {
         let hub = world.hub().await;
         furnish(&hub, vec![training(), grant(3)]).await;
         let mut client = hub.connect("platform-north").await.eligibility();
-        let facts = || vec![number("worker.age", 30), number("worker.months", 7), truth("worker.trained", false)];
+        let facts = || {
+            vec![
+                number("worker.age", 30),
+                number("worker.months", 7),
+                truth("worker.trained", false),
+            ]
+        };
         let mut answers = Vec::new();
-        for detail in [pb::CheckDetail::Verdict, pb::CheckDetail::Criteria, pb::CheckDetail::Derivation] {
+        for detail in
+            [pb::CheckDetail::Verdict, pb::CheckDetail::Criteria, pb::CheckDetail::Derivation]
+        {
             let mut request = check(facts(), &[GRANT]);
             request.terms.as_mut().unwrap().detail = detail.into();
             let answer = client.check_eligibility(request).await.unwrap().into_inner();
@@ -136,10 +164,21 @@ fn an_answer_says_as_much_as_is_asked_for_and_costs_the_same() {
         request.terms.as_mut().unwrap().rank_questions = true;
         request.terms.as_mut().unwrap().look_ahead = true;
         let answer = client.check_eligibility(request).await.unwrap().into_inner();
-        let questions: Vec<_> = answer.questions.iter().map(|it| {
-            (it.fact.as_ref().unwrap().name.as_str(), it.unlocks[0].greatest, it.programmes.len())
-        }).collect();
-        assert_eq!(questions, [("worker.trained", 100_006_000, 2), ("worker.months", 100_001_000, 1)]);
+        let questions: Vec<_> = answer
+            .questions
+            .iter()
+            .map(|it| {
+                (
+                    it.fact.as_ref().unwrap().name.as_str(),
+                    it.unlocks[0].greatest,
+                    it.programmes.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            questions,
+            [("worker.trained", 100_006_000, 2), ("worker.months", 100_001_000, 1)]
+        );
         assert_eq!(answer.determinations[0].programme, GRANT);
         assert_eq!(answer.determinations[1].programme, TRAINING);
     });
@@ -151,7 +190,8 @@ fn a_check_can_be_as_of_another_day() {
         let hub = world.hub().await;
         furnish(&hub, vec![grant(3)]).await;
         let mut client = hub.connect("platform-north").await.eligibility();
-        let mut request = check(vec![number("worker.age", 30), number("worker.months", 7)], &[GRANT]);
+        let mut request =
+            check(vec![number("worker.age", 30), number("worker.months", 7)], &[GRANT]);
         request.terms.as_mut().unwrap().day = "2019-12-31".to_owned();
         request.terms.as_mut().unwrap().look_ahead = true;
         let answer = client.check_eligibility(request).await.unwrap().into_inner();

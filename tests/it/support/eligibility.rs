@@ -1,19 +1,16 @@
 //! Two bureaus' programmes, published as bureaus do it, and what is known of somebody.
 
-use peshub::client::connect::{Connection, Options, Transport};
+use peshub::client::connect::{Connection, Options};
 use peshub::pb::peshub::common::v1::{Division, DivisionScheme, Role};
 use peshub::pb::peshub::participants::v1::{
     GrantRolesRequest, IssueTokenRequest, RegisterSystemRequest,
 };
 use peshub::pb::peshub::subsidies::v1 as pb;
-use peshub::pb::peshub::subsidies::v1::eligibility_service_client::EligibilityServiceClient;
 use peshub::pb::peshub::subsidies::v1::fact_value::Value;
-use peshub::pb::peshub::subsidies::v1::population_service_client::PopulationServiceClient;
+use peshub::pb::peshub::subsidies::v1::store_facts_request::Message;
 
-use crate::support::{TestHub, until};
-
-pub(crate) type Eligibility = EligibilityServiceClient<Transport>;
-pub(crate) type Populations = PopulationServiceClient<Transport>;
+use crate::support::{TestHub, until, within};
+use crate::workers::people::{Invented, register, workers};
 
 /// Whose programmes they are, and where: Nanshan in Shenzhen.
 pub(crate) const BUREAU: &str = "bureau-shenzhen";
@@ -24,11 +21,7 @@ pub(crate) const GRANT: &str = "test.grant";
 pub(crate) const TRAINING: &str = "test.training";
 
 pub(crate) fn division(code: &str) -> Division {
-    Division {
-        scheme: DivisionScheme::Gbt2260.into(),
-        code: code.to_owned(),
-        name: String::new(),
-    }
+    Division { scheme: DivisionScheme::Gbt2260.into(), code: code.to_owned(), name: String::new() }
 }
 
 pub(crate) fn number(name: &str, number: i64) -> pb::Fact {
@@ -64,10 +57,7 @@ pub(crate) fn facts() -> Vec<pb::FactDefinition> {
         greatest(1_000_000)(definition("worker.months", pb::FactKind::Int)),
         greatest(1_000)(definition("worker.divisor", pb::FactKind::Int)),
         definition("worker.trained", pb::FactKind::Bool),
-        pb::FactDefinition {
-            stated_by_hub: true,
-            ..definition("claim.date", pb::FactKind::Date)
-        },
+        pb::FactDefinition { stated_by_hub: true, ..definition("claim.date", pb::FactKind::Date) },
     ]
 }
 
@@ -87,8 +77,7 @@ fn criterion(id: &str, expression: &str) -> pb::Criterion {
 
 fn case(id: &str, facts: Vec<pb::Fact>, failed: &[&str], amount: i64) -> pb::GoldenCase {
     let is_eligible = failed.is_empty();
-    let verdict =
-        if is_eligible { pb::Verdict::Eligible } else { pb::Verdict::NotEligible };
+    let verdict = if is_eligible { pb::Verdict::Eligible } else { pb::Verdict::NotEligible };
     let day = fact("claim.date", Value::Date("2026-01-01".to_owned()));
     pb::GoldenCase {
         id: id.to_owned(),
@@ -170,9 +159,8 @@ pub(crate) fn training() -> pb::Programme {
 
 /// A programme whose amount divides by a fact, which can be 0.
 pub(crate) fn dividing() -> pb::Programme {
-    let somebody = |age, divisor| {
-        vec![number("worker.age", age), number("worker.divisor", divisor)]
-    };
+    let somebody =
+        |age, divisor| vec![number("worker.age", age), number("worker.divisor", divisor)];
     let cases = vec![
         case("one", somebody(18, 1), &[], 1_000),
         case("two", somebody(18, 2), &[], 500),
@@ -212,10 +200,8 @@ pub(crate) async fn publisher(hub: &TestHub) -> Options {
 pub(crate) async fn publish(hub: &TestHub, publisher: &Options, programme: pb::Programme) {
     let name = programme.name.clone();
     let mut author = hub.connect(BUREAU).await.programmes();
-    let request = pb::DraftProgrammeRequest {
-        programme: Some(programme),
-        request_id: String::new(),
-    };
+    let request =
+        pb::DraftProgrammeRequest { programme: Some(programme), request_id: String::new() };
     let drafted = author.draft_programme(request).await.unwrap().into_inner();
     assert_eq!(drafted.findings, []);
     let request = pb::PublishProgrammeRequest {
@@ -289,4 +275,112 @@ pub(crate) fn told(determination: &pb::Determination) -> String {
         told.push_str(&format!(" ask {}", ask.join(",")));
     }
     told
+}
+
+/// Makes a population.
+pub(crate) async fn population(hub: &TestHub, bureau: &str, name: &str) {
+    let request = pb::CreatePopulationRequest {
+        name: name.to_owned(),
+        purpose: "An article of a law".to_owned(),
+        request_id: String::new(),
+    };
+    let mut client = hub.connect(bureau).await.populations();
+    client.create_population(request).await.unwrap();
+}
+
+/// Registers people and returns a participant's references to them.
+pub(crate) async fn people(hub: &TestHub, participant: &str, count: u64) -> Vec<String> {
+    let mut client = workers(hub, participant).await;
+    let mut references = Vec::new();
+    for seed in 0..count {
+        references.push(register(&mut client, &Invented::new(seed + 1)).await);
+    }
+    references
+}
+
+/// What is known of a worker in Nanshan.
+pub(crate) fn facts_of(reference: &str, facts: Vec<pb::Fact>) -> pb::SubjectFacts {
+    let key = pb::SubjectKey { worker_reference: reference.to_owned(), employer: String::new() };
+    pb::SubjectFacts {
+        subject: Some(key),
+        division: Some(division(NANSHAN)),
+        facts,
+        ..Default::default()
+    }
+}
+
+/// What is known of an employer in Nanshan: of as many as there are numbers.
+pub(crate) fn facts_of_employer(number: u64, facts: Vec<pb::Fact>) -> pb::SubjectFacts {
+    let key =
+        pb::SubjectKey { worker_reference: String::new(), employer: format!("E{number:012}") };
+    pb::SubjectFacts { subject: Some(key), ..facts_of("", facts) }
+}
+
+/// Stores facts in batches and returns what became of all of them.
+pub(crate) async fn store(
+    hub: &TestHub,
+    population: &str,
+    subjects: Vec<pb::SubjectFacts>,
+) -> pb::StoreFactsResponse {
+    let open = Message::Open(pb::OpenStore { population: population.to_owned() });
+    let batches = subjects.chunks(1_000).zip(1..).map(|(subjects, number)| {
+        Message::Batch(pb::FactBatch { number, subjects: subjects.to_vec() })
+    });
+    let messages = std::iter::once(open).chain(batches);
+    let sent: Vec<_> = messages.map(|it| pb::StoreFactsRequest { message: Some(it) }).collect();
+    let mut client = hub.connect(BUREAU).await.populations();
+    let mut answers = client.store_facts(tokio_stream::iter(sent)).await.unwrap().into_inner();
+    let mut all = pb::StoreFactsResponse::default();
+    while let Some(answer) = answers.message().await.unwrap() {
+        assert_eq!(answer.number, all.number + 1);
+        all.number = answer.number;
+        all.created += answer.created;
+        all.changed += answer.changed;
+        all.unchanged += answer.unchanged;
+        all.removed += answer.removed;
+        all.rejects.extend(answer.rejects);
+    }
+    all
+}
+
+/// Begins a sweep.
+pub(crate) async fn start(
+    hub: &TestHub,
+    population: &str,
+    with: impl FnOnce(pb::StartSweepRequest) -> pb::StartSweepRequest,
+) -> pb::Sweep {
+    let request = pb::StartSweepRequest { population: population.to_owned(), ..Default::default() };
+    let mut client = hub.connect(BUREAU).await.populations();
+    client.start_sweep(with(request)).await.unwrap().into_inner().sweep.unwrap()
+}
+
+/// Sweeps a population and returns how it went.
+pub(crate) async fn sweep(
+    hub: &TestHub,
+    population: &str,
+    with: impl FnOnce(pb::StartSweepRequest) -> pb::StartSweepRequest,
+) -> pb::Sweep {
+    let begun = start(hub, population, with).await;
+    ended(hub, &begun.sweep_id).await
+}
+
+/// Watches a sweep to its end.
+pub(crate) async fn ended(hub: &TestHub, sweep_id: &str) -> pb::Sweep {
+    let mut client = hub.connect(BUREAU).await.populations();
+    let request = pb::WatchSweepRequest { sweep_id: sweep_id.to_owned() };
+    let mut watch = client.watch_sweep(request).await.unwrap().into_inner();
+    let mut last = pb::Sweep::default();
+    while let Some(told) = within("the sweep's end", watch.message()).await.unwrap() {
+        let now = told.sweep.unwrap();
+        assert!(now.seen >= last.seen, "a sweep never goes back");
+        last = now;
+    }
+    assert_ne!(last.state(), pb::SweepState::Running);
+    last
+}
+
+/// Returns how many subjects have each verdict of a programme.
+pub(crate) fn counts(sweep: &pb::Sweep, programme: &str) -> Vec<(pb::Verdict, i64, i64)> {
+    let swept = sweep.programmes.iter().find(|it| it.programme == programme).unwrap();
+    swept.counts.iter().map(|it| (it.verdict(), it.subjects, it.least)).collect()
 }
