@@ -7,25 +7,45 @@
 //!
 //! Pure: no clock, no input or output, and the same answer on every machine.
 
-mod abstracted;
-mod bounds;
-mod check;
-pub mod columns;
-mod days;
-pub mod defect;
 pub mod expression;
-mod judge;
-pub mod judgement;
-mod node;
-mod region;
-pub mod row;
+
 pub mod rule;
-mod run;
-mod search;
-mod split;
+
+pub mod row;
+
+pub mod judgement;
+
+pub mod columns;
+
+pub mod defect;
+
 mod token;
+
 mod tree;
+
+mod check;
+
 mod vocabulary;
+
+mod node;
+
+mod days;
+
+mod run;
+
+mod judge;
+
+mod region;
+
+mod abstracted;
+
+mod split;
+
+mod search;
+
+mod bounds;
+
+mod block;
 
 use std::sync::Arc;
 

@@ -1,15 +1,44 @@
 //! Subsidies: the evaluator, programmes, eligibility, applications.
 
+mod applications;
+mod budget;
+mod cel_spec;
 mod check;
+mod claims;
+mod columns;
+mod dates;
+mod decisions;
+mod differential;
 mod editions;
+mod evidence;
 mod golden;
 mod grammar;
+mod hostile;
+pub(crate) mod matrix;
+pub(crate) mod matrix_applications;
 mod overlays;
 mod population;
 mod programmes;
 mod refused;
+mod replay;
 pub(crate) mod shared;
 mod simulate;
 mod sound;
 mod stream;
 mod sweep;
+
+use std::path::{Path, PathBuf};
+
+/// Returns where a file of the eligibility data is; says loudly when it is absent.
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("PESHUB_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let path = root.join("eligibility").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("\n*** NOT CHECKED: {} is absent; set PESHUB_TEST_DATA ***\n", path.display());
+    None
+}

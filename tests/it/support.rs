@@ -4,6 +4,7 @@
 //! [`peshub::dev`] are registered, and starts as many hubs over it as it likes. Nothing here sleeps in order to pass: what is
 //! to come is waited for, with [`within`].
 
+pub(crate) mod applications;
 pub(crate) mod author;
 pub(crate) mod cluster;
 pub(crate) mod credentials;

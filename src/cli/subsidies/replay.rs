@@ -15,7 +15,7 @@ use crate::subsidies::application::replay;
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 #[derive(Args, Debug)]
-pub(super) struct ReplayArgs {
+pub(in crate::cli) struct ReplayArgs {
     /// Export of a decision, as `peshub subsidies export` writes it.
     file: PathBuf,
     /// Public key of the hub, 64 hexadecimal digits or a PEM file: the signature of the receipt is held against it. May be given several

@@ -8,7 +8,7 @@ use crate::subsidies::evaluator::node::Node;
 use crate::subsidies::evaluator::region::{Domain, Region};
 use crate::subsidies::evaluator::rule::Compiled;
 use crate::subsidies::evaluator::run::Cell;
-use crate::subsidies::evaluator::search::{REGIONS_MAX, Search, together};
+use crate::subsidies::evaluator::search::{REGIONS_MAX, STEPS_MAX, Search, together};
 use crate::subsidies::evaluator::split::Splitter;
 
 /// What was found out about an amount.
@@ -55,7 +55,7 @@ impl Bounding<'_, '_, '_> {
         let mut looked = 0_usize;
         while let Some(next) = self.next(&mut open) {
             looked = looked.saturating_add(1);
-            if looked > REGIONS_MAX {
+            if looked > REGIONS_MAX || self.tools.spans.cost > STEPS_MAX {
                 stuck.push(next);
                 break;
             }

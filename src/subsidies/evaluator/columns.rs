@@ -1,8 +1,13 @@
 //! Many rows at once: a column of values for each slot, verdict and amount without a trace.
+//!
+//! Rows that are decided by what is known are worked off a thousand at a time. What is left, open or failing, is judged row by row.
 
-use crate::subsidies::domain::Facts;
+use std::sync::Arc;
+
+use crate::subsidies::domain::{Facts, Value};
+use crate::subsidies::evaluator::block::{BLOCK, Block, WORD, Words};
 use crate::subsidies::evaluator::judgement::{EvalError, Judgement, Range, State};
-use crate::subsidies::evaluator::row::{Row, Store};
+use crate::subsidies::evaluator::row::Store;
 use crate::subsidies::evaluator::rule::{Rule, Trace};
 use crate::subsidies::evaluator::run::Cell;
 
@@ -10,8 +15,38 @@ use crate::subsidies::evaluator::run::Cell;
 #[derive(Clone, Default)]
 pub struct Columns {
     rows: usize,
-    columns: Vec<Vec<Cell>>,
+    pub(crate) columns: Vec<Column>,
     store: Store,
+}
+
+/// A slot's values.
+#[derive(Clone, Default)]
+pub(crate) struct Column {
+    /// Zero where it is not known.
+    pub(crate) values: Vec<i64>,
+    /// A bit for each row.
+    pub(crate) known: Vec<u64>,
+}
+
+impl Column {
+    fn push(&mut self, cell: Option<Cell>) {
+        let bit = self.values.len() % WORD;
+        if bit == 0 {
+            self.known.push(0);
+        }
+        if let Some(word) = self.known.last_mut() {
+            *word |= u64::from(cell.is_some()) << bit;
+        }
+        self.values.push(cell.map_or(0, |cell| cell.bits));
+    }
+
+    pub(crate) fn cell(&self, row: usize) -> Cell {
+        let known = self.known.get(row / WORD).is_some_and(|word| (word >> (row % WORD)) & 1 == 1);
+        match self.values.get(row) {
+            Some(value) if known => Cell::known(*value),
+            _ => Cell::UNKNOWN,
+        }
+    }
 }
 
 /// Facts are personal data: nothing of them is printed.
@@ -43,17 +78,21 @@ impl Columns {
     /// Returns columns of a rule, without rows.
     #[must_use]
     pub fn of(rule: &Rule) -> Self {
-        let columns = vec![Vec::new(); rule.facts.len()];
+        let columns = vec![Column::default(); rule.facts.len()];
         Self { rows: 0, columns, store: Store::default() }
     }
 
     /// Adds a row.
     pub fn push(&mut self, rule: &Rule, facts: &Facts) {
+        self.push_with(rule, |name| facts.get(name));
+    }
+
+    /// Adds a row of what a look-up finds by the facts' names.
+    pub fn push_with<'a>(&mut self, rule: &Rule, find: impl Fn(&Arc<str>) -> Option<&'a Value>) {
         for (column, definition) in self.columns.iter_mut().zip(&rule.facts) {
-            let cell = facts
-                .get(&definition.name)
+            let cell = find(&definition.name)
                 .and_then(|value| self.store.cell(definition, &rule.vocabulary, value));
-            column.push(cell.unwrap_or(Cell::UNKNOWN));
+            column.push(cell);
         }
         self.rows = self.rows.saturating_add(1);
     }
@@ -61,7 +100,10 @@ impl Columns {
     /// Takes all rows away and keeps the room.
     pub fn clear(&mut self) {
         self.rows = 0;
-        self.columns.iter_mut().for_each(Vec::clear);
+        for column in &mut self.columns {
+            column.values.clear();
+            column.known.clear();
+        }
         self.store.clear();
     }
 
@@ -83,19 +125,57 @@ impl Rule {
     pub fn judge_columns(&self, columns: &Columns, parameters: &[i64], out: &mut Answers) {
         out.rows.clear();
         out.failed.clear();
-        let mut row = Row { cells: Vec::new(), store: columns.store.clone() };
+        out.rows.reserve(columns.rows);
+        let mut cells = Vec::with_capacity(columns.columns.len());
         let mut judgement = Judgement::default();
-        for index in 0..columns.rows {
-            row.cells.clear();
-            row.cells.extend(columns.columns.iter().filter_map(|column| column.get(index)));
-            let answer = match self.judge_into(&row, parameters, Trace::Off, &mut judgement) {
-                Ok(()) => Answer { verdict: judgement.verdict, amount: judgement.amount },
-                Err(error) => {
-                    out.failed.push((index, error));
-                    Answer { verdict: State::Unknown, amount: None }
-                }
-            };
-            out.rows.push(answer);
+        let view = columns.store.view(&[], &self.vocabulary, parameters);
+        for from in (0..columns.rows).step_by(BLOCK) {
+            let rows = columns.rows.saturating_sub(from).min(BLOCK);
+            let mut block = Block::new(&columns.columns, from, rows, view);
+            let (met, failed) = self.verdicts(&mut block);
+            let amount = self.amount.as_ref().filter(|_| met.any());
+            let amounts = amount.map(|amount| block.number(&amount.node));
+            let without = Words::full();
+            let counted = amounts.as_ref().map_or(&without, |amounts| &amounts.known);
+            for index in 0..rows {
+                let row = from.saturating_add(index);
+                let answer = if failed.bit(index) {
+                    Answer { verdict: State::NotMet, amount: None }
+                } else if met.bit(index) && counted.bit(index) {
+                    let amount = amounts.as_ref().and_then(|amounts| amounts.values.get(index));
+                    let exact =
+                        |value: &i64| Range { least: *value, greatest: *value, exact: true };
+                    Answer { verdict: State::Met, amount: amount.map(exact) }
+                } else {
+                    cells.clear();
+                    cells.extend(columns.columns.iter().map(|column| column.cell(row)));
+                    let view = columns.store.view(&cells, &self.vocabulary, parameters);
+                    match self.judge_view(view, Trace::Off, &mut judgement) {
+                        Ok(()) => Answer { verdict: judgement.verdict, amount: judgement.amount },
+                        Err(error) => {
+                            out.failed.push((row, error));
+                            Answer { verdict: State::Unknown, amount: None }
+                        }
+                    }
+                };
+                out.rows.push(answer);
+            }
         }
+    }
+
+    /// Which rows of a block surely meet all criteria, and which surely fail one without an error in another.
+    fn verdicts<'a>(&'a self, block: &mut Block<'a>) -> (Words, Words) {
+        let (mut met, mut failed, mut error) = (Words::full(), Words::none(), Words::none());
+        for criterion in &self.criteria {
+            let mut truth = block.truth(&criterion.own.node);
+            for wider in &criterion.wider {
+                let other = block.truth(&wider.node);
+                truth = truth.or(&other);
+            }
+            met = met.and(&truth.yes);
+            failed = failed.or(&truth.no);
+            error = error.or(&truth.error);
+        }
+        (met, failed.and(&error.not()))
     }
 }

@@ -85,6 +85,8 @@ pub struct Defect {
 const BEFORE: usize = 60;
 /// How many characters of a line are shown from the place on.
 const AFTER: usize = 60;
+/// How many characters a description has at most; it may quote a name.
+const DETAIL: usize = 200;
 
 impl Defect {
     pub(crate) fn new(code: DefectCode, source: &str, place: Place, detail: String) -> Self {
@@ -108,7 +110,7 @@ impl Defect {
             excerpt,
             width: count(width.clamp(1, AFTER)),
             mark: count(shown_before),
-            detail,
+            detail: detail.chars().take(DETAIL).collect(),
         }
     }
 }

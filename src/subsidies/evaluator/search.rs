@@ -16,6 +16,8 @@ use crate::subsidies::evaluator::split::Splitter;
 
 /// How many regions are looked at for one question.
 pub(crate) const REGIONS_MAX: usize = 512;
+/// After how many steps regions of one judgement are not divided any further.
+pub(crate) const STEPS_MAX: u64 = 1_000_000;
 
 /// Between which outcomes a fact alone can turn an answer, a bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,11 +149,12 @@ impl<'a> Search<'a> {
 
     pub(crate) fn with_tools<T>(&mut self, work: impl FnOnce(&mut Splitter<'_, '_>) -> T) -> T {
         let mut spans = Spans::new(self.view, &self.candidates.lists, &self.items);
+        spans.cost = self.cost;
         let texts = self.view.texts.iter().map(|texts| texts.len()).sum::<usize>();
         let texts: Arc<[i64]> = (0..i64::try_from(texts).unwrap_or(i64::MAX)).collect();
         let mut splitter = Splitter { spans: &mut spans, scales: &self.scales, texts };
         let done = work(&mut splitter);
-        self.cost = self.cost.saturating_add(spans.cost);
+        self.cost = spans.cost;
         done
     }
 
@@ -205,7 +208,8 @@ fn explore(tools: &mut Splitter<'_, '_>, criteria: &[&Compiled], whole: Region) 
     while let Some(region) = waiting.pop_front() {
         looked = looked.saturating_add(1);
         let outcomes = together(tools, criteria, &region, &mut found.error);
-        let room = looked.saturating_add(waiting.len()) < REGIONS_MAX;
+        let room =
+            looked.saturating_add(waiting.len()) < REGIONS_MAX && tools.spans.cost < STEPS_MAX;
         if !outcomes.one()
             && room
             && let Some((one, two)) = tools.criteria(criteria, &region)

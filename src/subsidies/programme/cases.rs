@@ -12,6 +12,7 @@ use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::CompiledProgramme;
 use crate::subsidies::programme::determine::Determined;
 use crate::subsidies::programme::finding::Finding;
+use crate::subsidies::programme::vary::Budget;
 use crate::subsidies::wire;
 use crate::subsidies::wire::fact;
 
@@ -67,9 +68,14 @@ pub fn read<'a>(
 #[must_use]
 pub fn run(compiled: &CompiledProgramme, cases: &[Case<'_>]) -> (Vec<Outcome>, Vec<Finding>) {
     let (mut outcomes, mut found) = (Vec::new(), Vec::new());
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut budget) = (BTreeSet::new(), Budget::default());
     for (index, case) in cases.iter().enumerate() {
         let determined = compiled.determine(&case.facts, case.division, Trace::Off);
+        if !budget.spend(determined.as_ref().map_or(0, |determined| determined.cost)) {
+            let detail = "the cases take too many steps";
+            found.push(Finding::new(format!("cases[{index}]"), Kind::TooLarge, detail));
+            break;
+        }
         let difference = match &determined {
             Ok(determined) => {
                 note(determined, &mut seen);
@@ -128,13 +134,9 @@ pub fn difference(case: &pb::GoldenCase, determined: &Determined) -> String {
         }
     };
     differs("the verdict", word(case.verdict()), word(determined.verdict));
-    let version = determined.version.as_deref().unwrap_or_default();
-    if !case.version.is_empty() || !version.is_empty() {
-        let name = |name: &str| if name.is_empty() { "none".to_owned() } else { name.to_owned() };
-        // A verdict without a version needs none named.
-        if !case.version.is_empty() {
-            differs("the version", name(&case.version), name(version));
-        }
+    if !case.version.is_empty() {
+        let version = determined.version.as_deref().unwrap_or("none");
+        differs("the version", case.version.clone(), version.to_owned());
     }
     if let Some(amount) = case.amount {
         let given = determined.amount.map_or_else(

@@ -10,7 +10,7 @@ use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::CompiledProgramme;
 use crate::subsidies::programme::cases::{self, Case};
 use crate::subsidies::programme::determine::Determined;
-use crate::subsidies::programme::vary::{self, Person};
+use crate::subsidies::programme::vary::{self, Budget, Person};
 
 /// Most witnesses that are told.
 const WITNESSES_MAX: usize = 100;
@@ -66,10 +66,14 @@ pub fn compare(before: Edition<'_>, after: Edition<'_>) -> Comparison {
     known.extend(cases::read(before.written, &catalogue).0);
     let people = vary::people(&[before.compiled, after.compiled], &known, &catalogue);
     let mut witnesses = BTreeMap::new();
-    let tried = people.len();
+    let (mut tried, mut budget) = (0_usize, Budget::default());
     for person in people {
+        tried = tried.saturating_add(1);
         let answers = (answer(before.compiled, &person), answer(after.compiled, &person));
         let (Some(was), Some(is)) = answers else { continue };
+        if !budget.spend(was.cost.saturating_add(is.cost)) {
+            break;
+        }
         let Some(kind) = kind(&was, &is) else { continue };
         let case = known.get(person.case).map_or_else(String::new, |it| it.written.id.clone());
         let criteria = failed(&was).symmetric_difference(&failed(&is)).cloned().collect();

@@ -26,6 +26,9 @@ impl CompiledProgramme {
         let mut found = structure::findings(programme, catalogue);
         // Fewer cases than there must be keep a programme from being published, not from answering.
         found.retain(|finding| finding.kind != pb::FindingKind::CasesMissing);
+        if found.iter().any(|finding| finding.kind == pb::FindingKind::TooLarge) {
+            return Err(found);
+        }
         let mut compiler = Compiler { programme, catalogue, found };
         let mut versions: Vec<_> =
             (0..programme.versions.len()).filter_map(|index| compiler.version(index)).collect();

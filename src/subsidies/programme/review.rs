@@ -9,7 +9,7 @@ use crate::subsidies::evaluator::judgement::State;
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::cases::{self, Case, Outcome};
 use crate::subsidies::programme::finding::Finding;
-use crate::subsidies::programme::vary::{self, Person};
+use crate::subsidies::programme::vary::{self, Budget, Person};
 use crate::subsidies::programme::{CompiledProgramme, CompiledVersion, Variant, structure};
 
 /// What was found.
@@ -51,7 +51,7 @@ fn narrowing(
     cases: &[Case<'_>],
     catalogue: &Catalogue,
 ) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let (mut found, mut budget) = (Vec::new(), Budget::default());
     let has_overlays = compiled.versions.iter().any(|version| !version.overlays.is_empty());
     let people =
         if has_overlays { vary::people(&[compiled], cases, catalogue) } else { Vec::new() };
@@ -59,24 +59,32 @@ fn narrowing(
         let mut overlays: Vec<_> = version.overlays.values().collect();
         overlays.sort_by_key(|overlay| overlay.overlay.map(|it| it.code()));
         for overlay in overlays {
-            let Some((criterion, person)) = narrowed(version, overlay, &people) else { continue };
+            let narrowed = narrowed(version, overlay, &people, &mut budget);
+            let Some((criterion, person)) = narrowed else { continue };
             let code = overlay.overlay.map_or("", |it| it.code());
-            let index = programme.overlays.iter().position(|it| {
-                let named = it.division.as_ref().and_then(crate::subsidies::wire::division);
-                named == overlay.overlay
-                    && (it.version.is_empty() || it.version == version.name.as_ref())
-            });
             let case = cases.get(person.case).map_or("", |case| case.written.id.as_str());
             let detail = format!(
                 "in {code} somebody fails {criterion} of version {} who meets it elsewhere: case {case} with {}",
                 version.name,
                 changed(cases.get(person.case), person),
             );
-            let field = format!("overlays[{}]", index.unwrap_or_default());
+            let field = place(programme, version, overlay);
             found.push(Finding::new(field, Kind::OverlayNarrows, detail));
         }
     }
     found
+}
+
+/// Returns the path of the overlay that answers: of two for one division the one that names the version.
+fn place(programme: &pb::Programme, version: &CompiledVersion, overlay: &Variant) -> String {
+    let is_it = |it: &pb::Overlay| {
+        let named = it.division.as_ref().and_then(crate::subsidies::wire::division);
+        let is_own = it.version.is_empty() || it.version == version.name.as_ref();
+        named == overlay.overlay && is_own
+    };
+    let places = programme.overlays.iter().enumerate().filter(|(_, it)| is_it(it));
+    let place = places.max_by_key(|(_, it)| !it.version.is_empty());
+    format!("overlays[{}]", place.map_or(0, |(index, _)| index))
 }
 
 /// Returns a criterion that somebody meets without the overlay and fails with it.
@@ -84,6 +92,7 @@ fn narrowed<'a>(
     version: &'a CompiledVersion,
     overlay: &Variant,
     people: &'a [Person],
+    budget: &mut Budget,
 ) -> Option<(&'a Arc<str>, &'a Person)> {
     for person in people {
         let states = |variant: &Variant| {
@@ -91,6 +100,9 @@ fn narrowed<'a>(
             variant.rule.judge(&row, &variant.values, Trace::Off).ok()
         };
         let (Some(base), Some(own)) = (states(&version.base), states(overlay)) else { continue };
+        if !budget.spend(base.cost.saturating_add(own.cost)) {
+            return None;
+        }
         let pairs = base.criteria.iter().zip(&own.criteria).zip(&version.criteria);
         for ((base, own), id) in pairs {
             if base.state == State::Met && own.state == State::NotMet {

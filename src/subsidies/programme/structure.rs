@@ -10,6 +10,8 @@ use crate::subsidies::wire;
 
 /// The fewest cases of a programme.
 pub const CASES_MIN: usize = 5;
+/// Most expressions that are compiled of one programme: those of its versions, and again for each overlay that widens one.
+pub const EXPRESSIONS_MAX: usize = 5_000;
 
 /// Returns everything that is wrong with a programme's structure.
 #[must_use]
@@ -17,6 +19,13 @@ pub fn findings(programme: &pb::Programme, catalogue: &Catalogue) -> Vec<Finding
     let mut found = Vec::new();
     heading(programme, catalogue, &mut found);
     versions(programme, &mut found);
+    if expressions(programme) > EXPRESSIONS_MAX {
+        let detail = format!(
+            "versions, criteria and overlays that make at most {EXPRESSIONS_MAX} expressions together"
+        );
+        found.push(Finding::new("overlays", Kind::TooLarge, detail));
+        return found;
+    }
     overlays(programme, &mut found);
     keys(programme, catalogue, &mut found);
     let cases = programme.cases.iter().map(|case| case.id.as_str());
@@ -29,6 +38,19 @@ pub fn findings(programme: &pb::Programme, catalogue: &Catalogue) -> Vec<Finding
         found.push(Finding::new("cases", Kind::CasesMissing, detail));
     }
     found
+}
+
+/// Returns how many expressions are compiled of a programme.
+fn expressions(programme: &pb::Programme) -> usize {
+    let count = |version: &pb::Version| {
+        let is_wider = |overlay: &&pb::Overlay| {
+            let is_own = overlay.version.is_empty() || overlay.version == version.name;
+            is_own && !overlay.widened.is_empty()
+        };
+        let wider = programme.overlays.iter().filter(is_wider).count();
+        version.criteria.len().saturating_add(2).saturating_mul(wider.saturating_add(1))
+    };
+    programme.versions.iter().map(count).fold(0, usize::saturating_add)
 }
 
 fn heading(programme: &pb::Programme, catalogue: &Catalogue, found: &mut Vec<Finding>) {

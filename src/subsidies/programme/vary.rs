@@ -14,6 +14,29 @@ use crate::subsidies::programme::cases::Case;
 /// Most people who are made up.
 pub const PEOPLE_MAX: usize = 20_000;
 
+/// Most steps that a search among people, or a run of all cases, takes: a second or two.
+const STEPS_MAX: u64 = 200_000_000;
+/// What an answer costs besides its steps, in steps.
+const STEPS_BESIDES: u64 = 1_000;
+
+/// How much a search may still cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(u64);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(STEPS_MAX)
+    }
+}
+
+impl Budget {
+    /// Spends what an answer has cost; returns whether there is something left.
+    pub const fn spend(&mut self, cost: u64) -> bool {
+        self.0 = self.0.saturating_sub(cost.saturating_add(STEPS_BESIDES));
+        self.0 > 0
+    }
+}
+
 /// Somebody made up.
 #[derive(Clone, Debug)]
 pub struct Person {

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::kernel::fields::Rule;
 use crate::pb::peshub::subsidies::v1 as pb;
-use crate::platform::db::{Record, WriteTx};
+use crate::platform::db::{DbError, Record, WriteTx};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::programme::{CompiledProgramme, canonical};
 use crate::subsidies::publishing::{holder, jurisdiction, thinking};
@@ -32,21 +32,25 @@ pub async fn save(
         return Err(SubsidyError::Invalid(wrong));
     }
     let (participant, system) = holder(tx.permit());
-    catalogue::begin(tx).await?;
+    let definitions = definitions(tx).await?;
+    let (sent, review) = thinking::reviewed(sent, &definitions).await?;
+    let taken = || SubsidyError::AlreadyExists { what: "programme", name: sent.name.clone() };
     let programme = match store::named(tx.connection(), &sent.name).await? {
         Some(found) if found.participant == participant => found,
-        Some(_) => {
-            return Err(SubsidyError::AlreadyExists { what: "programme", name: sent.name });
+        Some(_) => return Err(taken()),
+        None => {
+            let created = store::create(tx, &sent.name, participant, now).await;
+            created.map_err(|error| match error {
+                DbError::Constraint { .. } => taken(),
+                error => error.into(),
+            })?
         }
-        None => store::create(tx, &sent.name, participant, now).await?,
     };
     let content = sent.encode_to_vec();
     let sha256 = canonical::sha256(&content);
     store::save_draft(tx, programme.id, (&content, &sha256), system, now).await?;
     let draft = store::draft(tx.connection(), programme.id).await?;
     let draft = draft.ok_or(SubsidyError::Corrupt { what: "draft" })?;
-    let definitions = definitions(tx).await?;
-    let (sent, review) = thinking::reviewed(sent, &definitions).await?;
     let answer = pb::DraftProgrammeResponse {
         draft: Some(render::draft(&draft, programme.edition)),
         findings: review.findings.iter().map(render::finding).collect(),

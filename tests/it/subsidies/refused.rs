@@ -209,7 +209,23 @@ fn the_place_is_drawn_beneath_the_line() {
         "hire.contract_signed &&\n  worker.registered_unemploed".to_owned();
     let findings = review(&programme, &catalogue).findings;
     let drawn = findings[0].to_string();
-    insta::assert_snapshot!(drawn);
+    insta::assert_snapshot!(drawn, @r"
+    versions[2].criteria[2].expression: FACT_UNDECLARED: 2:3: the catalogue has no fact `worker.registered_unemploed`
+        worker.registered_unemploed
+        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
+}
+
+#[test]
+fn a_programme_that_would_take_too_long_is_not_compiled() {
+    let catalogue = fact::catalogue(&facts());
+    let mut programme = programme("cn.internship-subsidy");
+    let (version, overlay) = (programme.versions[0].clone(), programme.overlays[2].clone());
+    programme.versions =
+        (0..100).map(|index| pb::Version { name: index.to_string(), ..version.clone() }).collect();
+    programme.overlays = vec![overlay; 500];
+    let found = review(&programme, &catalogue).findings;
+    assert!(found.iter().any(|it| (it.field.as_str(), it.kind) == ("overlays", Kind::TooLarge)));
 }
 
 #[test]

@@ -1,28 +1,15 @@
 //! Programmes and cases of others, in their form `elig/0`. They are not part of the project.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use peshub::pb::peshub::common::v1::{Division, DivisionScheme};
 use peshub::pb::peshub::subsidies::v1 as pb;
 use serde_json::{Map, Value};
 
-/// Returns where a file of the eligibility data is; says loudly when it is absent.
-pub(crate) fn path(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("PESHUB_TEST_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let path = root.join("eligibility").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("\n*** NOT CHECKED: {} is absent; set PESHUB_TEST_DATA ***\n", path.display());
-    None
-}
+use crate::subsidies::data;
 
 fn yaml(name: &str) -> Option<Value> {
-    let text = std::fs::read_to_string(path(name)?).unwrap();
+    let text = std::fs::read_to_string(data(name)?).unwrap();
     Some(serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 

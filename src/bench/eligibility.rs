@@ -1,0 +1,3 @@
+//! `peshub bench eligibility`
+
+pub mod claims;
