@@ -94,10 +94,8 @@ pub fn evaluate(plan: &Plan, subjects: &mut [Subject]) -> Found {
             }
             found.evaluations += 1;
             let was_offered = subject.standing.of(programme).is_some_and(|it| it.offered);
-            let stood = answer(planned, facts, place.division).map(|it| Stood {
-                offered: was_offered && is_eligible(it),
-                ..it
-            });
+            let stood = answer(planned, facts, place.division)
+                .map(|it| Stood { offered: was_offered && is_eligible(it), ..it });
             let before = match stood {
                 Some(stood) => subject.standing.put(stood),
                 None => subject.standing.forget(programme),
