@@ -62,6 +62,15 @@ pub fn read_facts(text: &str) -> Result<Vec<pb::FactDefinition>, FileError> {
     Ok(catalogue::facts(parsed(text)?))
 }
 
+/// Reads what is known of somebody, `name: value` each, as cases have it.
+///
+/// # Errors
+///
+/// It is no such list.
+pub fn read_values(text: &str) -> Result<Vec<pb::Fact>, FileError> {
+    reading::values(parsed(text)?)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::json::programme::{read, read_facts, write};

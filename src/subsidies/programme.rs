@@ -47,6 +47,8 @@ pub struct CompiledProgramme {
     pub is_discretionary: bool,
     /// Whether the bureau makes offers by itself.
     pub is_proactive: bool,
+    /// Days within which a decision can be appealed; 0: not said.
+    pub appeal_days: i32,
     /// Once for what.
     pub once_per: Vec<OncePer>,
     /// What it excludes.

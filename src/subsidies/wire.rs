@@ -1,8 +1,12 @@
 //! Contract ⇄ subsidies.
 
+pub mod application;
 pub mod determination;
+pub mod eligibility;
 pub mod fact;
+pub mod population;
 pub mod programme;
+pub mod sweep;
 
 use time::OffsetDateTime;
 

@@ -4,9 +4,11 @@
 //! [`peshub::dev`] are registered, and starts as many hubs over it as it likes. Nothing here sleeps in order to pass: what is
 //! to come is waited for, with [`within`].
 
+pub(crate) mod applications;
 pub(crate) mod author;
 pub(crate) mod cluster;
 pub(crate) mod credentials;
+pub(crate) mod eligibility;
 pub(crate) mod hostile;
 pub(crate) mod issuing;
 pub(crate) mod plain;

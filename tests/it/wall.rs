@@ -83,6 +83,16 @@ async fn furnish(world: &World) {
         "INSERT INTO credential_status_change (credential_id, status, reason, at) SELECT credential_id, 1, 1, now() FROM credential",
         "INSERT INTO status_reservation SELECT l.list_id, 2, p.participant_id, now() FROM status_list l, participant p
          WHERE p.name = 'platform-north' AND l.uri = 'https://wall.example/1'",
+        "INSERT INTO population (participant_id, name, purpose, created_at)
+         SELECT participant_id, 'wall', 'wall', now() FROM participant WHERE name = 'platform-north'",
+        "INSERT INTO population_subject (population_id, employer, division, revision, sealed)
+         SELECT population_id, gen_random_uuid(), '440305', 1, '\\x00' FROM population",
+        "INSERT INTO subject_standing SELECT subject_id, '\\x00' FROM population_subject",
+        "INSERT INTO sweep (sweep_id, population_id, state, content, to_revision, done_to, last_subject, started_at)
+         SELECT gen_random_uuid(), population_id, 2, '\\x00', 1, 0, 0, now() FROM population",
+        "INSERT INTO programme (name, participant_id, created_at)
+         SELECT 'wall', participant_id, now() FROM participant WHERE name = 'bureau-nation'",
+        "INSERT INTO population_swept SELECT population_id, programme_id, 1, 1, now(), false FROM population, programme",
         "INSERT INTO system_token SELECT decode(repeat('00', 32), 'hex'), system_id, now() FROM participant_system LIMIT 1",
     ] {
         sqlx::query(AssertSqlSafe(statement)).execute(&world.pool).await.unwrap();
@@ -90,7 +100,7 @@ async fn furnish(world: &World) {
 }
 
 /// What is a participant's own, and nobody else's but the hub's.
-const OWN: [&str; 13] = [
+const OWN: [&str; 18] = [
     "change_log",
     "consent",
     "consumer",
@@ -99,9 +109,14 @@ const OWN: [&str; 13] = [
     "credential_status_change",
     "held_close",
     "lane_close_hour",
+    "population",
+    "population_subject",
+    "population_swept",
     "presentation_request",
     "replay",
     "status_reservation",
+    "subject_standing",
+    "sweep",
     "sync_batch",
     "sync_lane",
 ];

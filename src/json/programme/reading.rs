@@ -130,13 +130,8 @@ fn case(it: form::Case, base: &BTreeMap<String, Known>) -> Result<pb::GoldenCase
         }
     }
     known.extend(it.set);
-    let mut facts = Vec::new();
-    for (name, known) in known {
-        let why = || format!("case {}: {name} is a list of different kinds", it.id);
-        let value = value(known).ok_or_else(|| FileError::Form(why()))?;
-        let value = Some(pb::FactValue { value: Some(value) });
-        facts.push(pb::Fact { name, value, provenance: None });
-    }
+    let facts =
+        values(known).map_err(|error| FileError::Form(format!("case {}: {error}", it.id)))?;
     let verdict = match it.verdict {
         form::Verdict::Eligible => pb::Verdict::Eligible,
         form::Verdict::NotEligible => pb::Verdict::NotEligible,
@@ -165,6 +160,18 @@ fn is_day(text: &str) -> bool {
     let [year, month, day, end] = [parts.next(), parts.next(), parts.next(), parts.next()];
     let has = |part: Option<&str>, count| part.is_some_and(|part| digits(part, count));
     has(year, 4) && has(month, 2) && has(day, 2) && end.is_none()
+}
+
+/// Reads what is known of somebody.
+pub(super) fn values(known: BTreeMap<String, Known>) -> Result<Vec<pb::Fact>, FileError> {
+    let mut facts = Vec::new();
+    for (name, known) in known {
+        let why = || format!("{name} is a list of different kinds");
+        let value = value(known).ok_or_else(|| FileError::Form(why()))?;
+        let value = Some(pb::FactValue { value: Some(value) });
+        facts.push(pb::Fact { name, value, provenance: None });
+    }
+    Ok(facts)
 }
 
 fn value(known: Known) -> Option<Value> {

@@ -70,6 +70,7 @@ impl CompiledProgramme {
             rounding: programme.rounding(),
             is_discretionary: programme.discretionary,
             is_proactive: programme.proactive,
+            appeal_days: programme.appeal_days,
             once_per: once_per.collect(),
             exclusive_with: exclusive_with.collect(),
             deadlines,

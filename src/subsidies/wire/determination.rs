@@ -89,7 +89,9 @@ fn amount(programme: &CompiledProgramme, answer: &Determined) -> Option<pb::Amou
     })
 }
 
-fn open_fact(programme: &CompiledProgramme, name: &Arc<str>) -> pb::OpenFact {
+/// Returns a fact that is missing, with what can show it.
+#[must_use]
+pub fn open_fact(programme: &CompiledProgramme, name: &Arc<str>) -> pb::OpenFact {
     let Shown { evidence, credential_types } =
         programme.shown_by.get(name).cloned().unwrap_or_default();
     pb::OpenFact { name: name.to_string(), evidence, credential_types }
