@@ -23,6 +23,7 @@ use crate::demo::summary::Summary;
 use crate::kernel::clock::SharedClock;
 
 pub mod credentials;
+pub mod subsidies;
 pub mod progress;
 pub mod summary;
 
