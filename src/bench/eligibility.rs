@@ -1,3 +1,6 @@
 //! `peshub bench eligibility`
 
+pub mod check;
 pub mod claims;
+pub mod published;
+pub mod sweep;

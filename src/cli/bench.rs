@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use crate::bench::eligibility::claims::ClaimOptions;
+use crate::bench::eligibility::check::{self, CheckOptions};
+use crate::bench::eligibility::claims::{self, ClaimOptions};
+use crate::bench::eligibility::sweep::{self, SweepOptions};
 use crate::bench::ingest::{self, IngestOptions};
 use crate::bench::issue::IssueOptions;
 use crate::bench::verify::VerifyOptions;
@@ -124,9 +126,15 @@ pub(super) struct EligibilityArgs {
     /// Where the database of the measurement lives; a temporary folder when absent. It must not hold anything yet.
     #[arg(long)]
     bench_dir: Option<PathBuf>,
-    /// For how long claims are taken, in seconds.
+    /// For how long claims are taken, in seconds; 0 leaves them out.
     #[arg(long, default_value_t = 10)]
     claim_seconds: u32,
+    /// For how long checks are asked for, in seconds; 0 leaves them out.
+    #[arg(long, default_value_t = 10)]
+    check_seconds: u32,
+    /// People that are swept; 0 leaves the sweep out.
+    #[arg(long, default_value_t = 1_000_000)]
+    people: usize,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -168,15 +176,25 @@ async fn verify(args: VerifyArgs) -> Outcome {
 
 async fn eligibility(args: EligibilityArgs) -> Outcome {
     let place = Place::new(args.bench_dir.clone(), "bench")?;
-    let options = ClaimOptions {
-        seconds: args.claim_seconds,
-        people: 2_000_000,
-        now: SystemClock.now(),
-    };
+    let options =
+        ClaimOptions { seconds: args.claim_seconds, people: 2_000_000, now: SystemClock.now() };
     let mut report = Report::default();
-    output::error("claiming");
     let path = Surroundings::of_process().search_path;
-    bench::eligibility::claims::run(place.path(), path, options, &mut report).await?;
+    if args.claim_seconds > 0 {
+        output::error("claiming");
+        let run = claims::run(place.path(), path.clone(), options, &mut report);
+        run.await?;
+    }
+    if args.check_seconds > 0 {
+        let program = std::env::current_exe()?;
+        let options = CheckOptions { seconds: args.check_seconds };
+        let places = (program.as_path(), place.path());
+        check::run(places, options, &mut report, output::error).await?;
+    }
+    if args.people > 0 {
+        let options = SweepOptions { people: args.people, seed: 7, now: SystemClock.now() };
+        sweep::run(place.path(), path, options, &mut report, output::error).await?;
+    }
     show(&report, args.json)?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod evaluate;
+pub mod offers;
 pub mod plan;
 pub mod queries;
 pub mod reading;

@@ -137,7 +137,9 @@ async fn claim_once(shared: &Shared, person: u32) -> Result<bool, DbError> {
     let claims = Claims {
         groups: vec![Uuid::from_u128(1)],
         // Keyed digests are spread like this.
-        subjects: vec![Uuid::from_u128(u128::from(person).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))],
+        subjects: vec![Uuid::from_u128(
+            u128::from(person).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835),
+        )],
         from: vec![time::macros::date!(1900 - 01 - 01)],
         until: vec![None],
         programmes: vec![String::new()],

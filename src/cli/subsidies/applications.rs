@@ -291,7 +291,14 @@ async fn officer(command: ApplicationsCommand) -> Outcome {
         ApplicationsCommand::RequestEvidence(args) => {
             let (facts, answer_by, remark) = (args.facts, args.by, args.remark);
             let (mut client, application_id, etag, request_id) = opened(args.named).await?;
-            let request = pb::RequestEvidenceRequest { application_id, etag, facts, answer_by, remark, request_id };
+            let request = pb::RequestEvidenceRequest {
+                application_id,
+                etag,
+                facts,
+                answer_by,
+                remark,
+                request_id,
+            };
             print!(client, request_evidence, "RequestEvidenceResponse", request)
         }
         ApplicationsCommand::Hold(args) => hold(args, false).await,
@@ -300,7 +307,13 @@ async fn officer(command: ApplicationsCommand) -> Outcome {
         ApplicationsCommand::Pay(args) => {
             let (payment_reference, paid_on) = (args.reference, args.on);
             let (mut client, application_id, etag, request_id) = opened(args.named).await?;
-            let request = pb::RecordPaymentRequest { application_id, etag, payment_reference, paid_on, request_id };
+            let request = pb::RecordPaymentRequest {
+                application_id,
+                etag,
+                payment_reference,
+                paid_on,
+                request_id,
+            };
             print!(client, record_payment, "RecordPaymentResponse", request)
         }
         ApplicationsCommand::ClawBack(args) => {

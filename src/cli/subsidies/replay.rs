@@ -55,7 +55,10 @@ pub(super) fn run(args: &ReplayArgs) -> Outcome {
     }
     let (programme, edition) = (&decision.programme, decision.edition);
     output::line(&format!("decision {}: the same, bit for bit", decision.decision_id));
-    output::line(&format!("  {programme} edition {edition}, determined on {}", decision.determined_on));
+    output::line(&format!(
+        "  {programme} edition {edition}, determined on {}",
+        decision.determined_on
+    ));
     output::line(&format!("  signature of the receipt: {signature}"));
     Ok(())
 }
@@ -91,8 +94,9 @@ fn difference(at: &str, signed: &Value, computed: &Value) -> Option<String> {
         }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
             let pairs = one.iter().zip(other).enumerate();
-            let mut found =
-                pairs.filter_map(|(index, (one, other))| difference(&format!("{at}[{index}]"), one, other));
+            let mut found = pairs.filter_map(|(index, (one, other))| {
+                difference(&format!("{at}[{index}]"), one, other)
+            });
             found.next()
         }
         (one, other) if one == other => None,
@@ -114,8 +118,14 @@ mod tests {
             assert_eq!(found.as_deref(), expected);
         };
         check(one.clone(), None);
-        check(json!({"a": [{"x": 1}, {"x": 3}], "b": false}), Some("d.a[1].x differs: signed 2, computed 3"));
+        check(
+            json!({"a": [{"x": 1}, {"x": 3}], "b": false}),
+            Some("d.a[1].x differs: signed 2, computed 3"),
+        );
         check(json!({"a": [{"x": 1}, {"x": 2}]}), Some("d.b differs: signed true, computed null"));
-        check(json!({"a": [], "b": true}), Some("d.a differs: signed [{\"x\":1},{\"x\":2}], computed []"));
+        check(
+            json!({"a": [], "b": true}),
+            Some("d.a differs: signed [{\"x\":1},{\"x\":2}], computed []"),
+        );
     }
 }

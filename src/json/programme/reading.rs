@@ -130,7 +130,8 @@ fn case(it: form::Case, base: &BTreeMap<String, Known>) -> Result<pb::GoldenCase
         }
     }
     known.extend(it.set);
-    let facts = values(known).map_err(|error| FileError::Form(format!("case {}: {error}", it.id)))?;
+    let facts =
+        values(known).map_err(|error| FileError::Form(format!("case {}: {error}", it.id)))?;
     let verdict = match it.verdict {
         form::Verdict::Eligible => pb::Verdict::Eligible,
         form::Verdict::NotEligible => pb::Verdict::NotEligible,

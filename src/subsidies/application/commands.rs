@@ -89,7 +89,15 @@ async fn file(
     takes::see_stated(answering.book.catalogue(), &request.facts)?;
     let found = takes::determine((&answering, &desk.blind), &request.facts, &about, now.date())?;
     let state = found.takes.state();
-    let new = New { id, answering: &answering, about: &about, found: &found, state, answer_by: None, now };
+    let new = New {
+        id,
+        answering: &answering,
+        about: &about,
+        found: &found,
+        state,
+        answer_by: None,
+        now,
+    };
     let mut row = filed::row(tx, &key, new).await?;
     filed::begin(tx, &mut row, &found.takes, pb::ApplicationStep::Submitted).await?;
     evidence::note(tx, id, &found.content.facts, &rested).await?;

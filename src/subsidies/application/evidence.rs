@@ -65,7 +65,10 @@ pub async fn verified(
                 wrong.push(refused(index, "a credential of a type that proves the fact"));
             }
             Ok(it) if worker.is_some() && it.worker_id.is_some() && it.worker_id != worker => {
-                wrong.push(refused(index, "a credential of the worker whom the application is about"));
+                wrong.push(refused(
+                    index,
+                    "a credential of the worker whom the application is about",
+                ));
             }
             Ok(it) if !provenance.sha256.is_empty() && provenance.sha256 != it.digest => {
                 wrong.push(refused(index, "the digest of the credential that was verified"));
@@ -92,7 +95,9 @@ async fn find(
         return Ok(Err("a credential that was valid when it was verified"));
     }
     let Some((spot, digest)) = store::followed(tx, handle).await? else {
-        return Ok(Err("a credential that the caller follows (`policy.follow`), so that its end is noticed"));
+        return Ok(Err(
+            "a credential that the caller follows (`policy.follow`), so that its end is noticed",
+        ));
     };
     let (type_name, worker_id) = (type_name.to_owned(), verified.worker_id);
     Ok(Ok(Found { type_name, worker_id, spot, digest }))

@@ -55,8 +55,7 @@ impl<'a> Held<'a> {
         let row = store::hold(tx, wire::id(id)?).await?;
         let row = row.ok_or_else(|| SubsidyError::ApplicationNotFound { id: id.to_owned() })?;
         let corrupt = SubsidyError::Corrupt { what: "state of an application" };
-        let (Some(state), Some(stage)) =
-            (State::of_number(row.state), Stage::of_number(row.stage))
+        let (Some(state), Some(stage)) = (State::of_number(row.state), Stage::of_number(row.stage))
         else {
             return Err(corrupt);
         };
@@ -149,11 +148,7 @@ impl<'a> Held<'a> {
             appeal_by,
         };
         let next = machine::next(&standing, step, expected, self.now.date());
-        next.map_err(|why| SubsidyError::ApplicationMoved {
-            id: self.id(),
-            state: self.state,
-            why,
-        })
+        next.map_err(|why| SubsidyError::ApplicationMoved { id: self.id(), state: self.state, why })
     }
 
     /// Opens what it states.
@@ -275,7 +270,8 @@ impl<'a> Held<'a> {
             self.row.amount = 0;
         }
         let stage = machine::stage(state, self.before.0);
-        let stage = if self.row.amount == 0 && stage == Stage::Reserved { Stage::Nothing } else { stage };
+        let stage =
+            if self.row.amount == 0 && stage == Stage::Reserved { Stage::Nothing } else { stage };
         self.row.stage = stage.number();
         self.row.state = state.number();
         self.row.revision = self.row.revision.saturating_add(1);
@@ -315,11 +311,7 @@ impl<'a> Held<'a> {
 /// # Errors
 ///
 /// `CLAIM_TAKEN`, or the database fails.
-pub async fn claim(
-    tx: &mut WriteTx,
-    id: ApplicationId,
-    takes: &Takes,
-) -> Result<(), SubsidyError> {
+pub async fn claim(tx: &mut WriteTx, id: ApplicationId, takes: &Takes) -> Result<(), SubsidyError> {
     if claim::take(tx, id, &takes.claims).await? {
         return Ok(());
     }

@@ -260,8 +260,9 @@ fn leads_to(state: State, stage: Stage, step: Step) -> Option<State> {
             Step::Refuse,
         ) => State::Refused,
         (State::Granted, Step::Pay) | (State::Paid, Step::Reopen) => State::Paid,
-        (State::Paid | State::ClawedBack, Step::ClawBack)
-        | (State::ClawedBack, Step::Reopen) => State::ClawedBack,
+        (State::Paid | State::ClawedBack, Step::ClawBack) | (State::ClawedBack, Step::Reopen) => {
+            State::ClawedBack
+        }
         _ => return None,
     };
     Some(to)
@@ -443,7 +444,10 @@ mod tests {
             let is_over = matches!(state, State::Refused | State::Withdrawn);
             assert_eq!(keeps_claims(state), !is_over, "{state:?}");
             assert_eq!(stage(state, Stage::Committed) == Stage::Nothing, is_over, "{state:?}");
-            assert_eq!(stage(State::Appealed, stage(state, Stage::Paid)), stage(state, Stage::Paid));
+            assert_eq!(
+                stage(State::Appealed, stage(state, Stage::Paid)),
+                stage(state, Stage::Paid)
+            );
         }
     }
 

@@ -60,11 +60,8 @@ pub async fn offer(
     (answering, offer): (&Answering, Offer),
     now: OffsetDateTime,
 ) -> Result<Offered, SubsidyError> {
-    let about = About {
-        division: offer.division,
-        worker_id: offer.worker_id,
-        employer: offer.employer,
-    };
+    let about =
+        About { division: offer.division, worker_id: offer.worker_id, employer: offer.employer };
     let found = takes::determine((answering, blind), &offer.facts, &about, now.date())?;
     let verdict = found.content.determination.as_ref().map(pb::Determination::verdict);
     if verdict != Some(pb::Verdict::Eligible) {

@@ -264,7 +264,8 @@ async fn computed(desk: &Desk, held: &mut Held<'_>, left: i64) -> Result<i64, Su
     let content = held.content().await?;
     let answering = desk.edition(&held.row.programme, held.row.edition).await?;
     let place = takes::division_of(held.row.division.as_deref());
-    let said = takes::clawback((&answering, desk.programmes.present().catalogue()), &content, place)?;
+    let said =
+        takes::clawback((&answering, desk.programmes.present().catalogue()), &content, place)?;
     Ok(said.unwrap_or(left))
 }
 

@@ -69,13 +69,11 @@ pub async fn list(
     let has_more = rows.len() > size;
     rows.truncate(size);
     let last = rows.last().filter(|_| has_more);
-    let next_page_token =
-        last.map_or_else(String::new, |row| pages.seal(&fingerprint, row.number));
+    let next_page_token = last.map_or_else(String::new, |row| pages.seal(&fingerprint, row.number));
     let workers: Vec<Uuid> = rows.iter().filter_map(|it| it.worker_id).collect();
     let known = reference::of_workers(tx.connection(), caller, &workers).await?;
     let own = |worker: Option<Uuid>| known.iter().find(|it| Some(it.0) == worker).map(|it| it.1);
-    let applications =
-        rows.iter().map(|row| wire::application(row, own(row.worker_id))).collect();
+    let applications = rows.iter().map(|row| wire::application(row, own(row.worker_id))).collect();
     Ok(pb::ListApplicationsResponse { applications, next_page_token })
 }
 
@@ -216,10 +214,6 @@ pub async fn export(
     let edition = Some(content(&edition)?);
     let record = grounds.record(format!("decisions/{id}"), row.worker_id, now);
     let entry_id = commit(tx, record).await?;
-    let export = pb::DecisionExport {
-        decision: Some(decision),
-        edition,
-        ..basis
-    };
+    let export = pb::DecisionExport { decision: Some(decision), edition, ..basis };
     Ok(pb::ExportDecisionResponse { export: Some(export), entry_id })
 }

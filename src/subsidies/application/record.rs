@@ -148,7 +148,8 @@ mod tests {
     use crate::subsidies::application::sealed::Basis;
 
     fn determination() -> pb::Determination {
-        let step = pb::DerivationStep { expression: "worker.wage / 2".into(), value: "4711".into() };
+        let step =
+            pb::DerivationStep { expression: "worker.wage / 2".into(), value: "4711".into() };
         pb::Determination {
             amount: Some(pb::Amount { least: 9, derivation: vec![step], ..pb::Amount::default() }),
             facts_sha256: vec![7; 32].into(),

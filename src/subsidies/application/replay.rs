@@ -42,7 +42,10 @@ pub fn replay(export: &pb::DecisionExport, keys: Option<&Keyring>) -> Result<Rep
     let same = |what: &str, is_same: bool| {
         if is_same { Ok(()) } else { Err(format!("{what} differs")) }
     };
-    same("decision.record (from decision.record_bytes)", decision.record.as_ref() == Some(&record))?;
+    same(
+        "decision.record (from decision.record_bytes)",
+        decision.record.as_ref() == Some(&record),
+    )?;
     let is_signature_checked = receipt(decision, keys)?;
     let edition = export.edition.as_ref().ok_or("the export has no edition")?;
     let edition_sha256 = canonical::sha256(&canonical::edition(edition));
@@ -94,9 +97,21 @@ fn bound(
     };
     let committed = commitments(&basis, signed);
     let pairs = [
-        ("determination_bytes (its commitment)", &record.determination_commitment, committed.determination),
-        ("the determination's facts_sha256 (its commitment)", &record.facts_commitment, committed.facts),
-        ("the selecting day (its commitment)", &record.selected_on_commitment, committed.selected_on),
+        (
+            "determination_bytes (its commitment)",
+            &record.determination_commitment,
+            committed.determination,
+        ),
+        (
+            "the determination's facts_sha256 (its commitment)",
+            &record.facts_commitment,
+            committed.facts,
+        ),
+        (
+            "the selecting day (its commitment)",
+            &record.selected_on_commitment,
+            committed.selected_on,
+        ),
     ];
     for (what, said, found) in pairs {
         if *said != found.as_slice() {

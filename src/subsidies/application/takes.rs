@@ -114,9 +114,10 @@ pub fn employer(blind: &Blind, number: &str) -> Result<Option<Uuid>, SubsidyErro
 ///
 /// `FACT_UNKNOWN`.
 pub fn see_facts(catalogue: &Catalogue, names: &[String]) -> Result<(), SubsidyError> {
-    let unknown = names.iter().enumerate().filter(|(_, name)| {
-        catalogue.get(name).is_none_or(|definition| definition.stated_by_hub)
-    });
+    let unknown = names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| catalogue.get(name).is_none_or(|definition| definition.stated_by_hub));
     let wrong: Vec<_> = unknown
         .map(|(index, name)| {
             let expected = "a fact of the catalogue that the hub does not state itself";
@@ -157,8 +158,7 @@ pub fn determine(
     let determination = answer(published, &counted, about.division)?;
     let takes = takes((answering, blind), &determination, &counted.facts, about)?;
     let facts = rendered(&counted, stated);
-    let content =
-        Content { facts, determination: Some(determination), entry_id: String::new() };
+    let content = Content { facts, determination: Some(determination), entry_id: String::new() };
     Ok(Found { content, takes })
 }
 
@@ -284,8 +284,7 @@ fn short(digest: &[u8; 32]) -> Uuid {
 
 /// Returns facts that counted as they are kept, with where they come from.
 fn rendered(counted: &Counted, stated: &[pb::Fact]) -> Vec<pb::Fact> {
-    let from: BTreeMap<&str, &pb::Fact> =
-        stated.iter().map(|it| (it.name.as_str(), it)).collect();
+    let from: BTreeMap<&str, &pb::Fact> = stated.iter().map(|it| (it.name.as_str(), it)).collect();
     let mut facts = fact::rendered_facts(&counted.facts);
     for fact in &mut facts {
         fact.provenance = from.get(fact.name.as_str()).and_then(|it| it.provenance.clone());

@@ -121,7 +121,8 @@ impl ApplicationService for ApplicationGrpc {
         let action = Action::RequestEvidence;
         rpc::unary(&self.tasks, action, request, |_, permit, request| async move {
             let key = RequestKey::new(&request.request_id, &request)?;
-            officer::request_evidence(&desk, Change { permit: &permit, key: &key, now }, request).await
+            officer::request_evidence(&desk, Change { permit: &permit, key: &key, now }, request)
+                .await
         })
         .await
     }

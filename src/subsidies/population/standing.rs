@@ -3,6 +3,8 @@
 use crate::subsidies::population::code::{Input, put_count, put_signed};
 
 const VERSION: u8 = 1;
+/// Stands beside the verdict of what was offered.
+const OFFERED: u8 = 0x80;
 
 /// How a subject stands with a programme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Stood {
     pub least: i64,
     /// The greatest amount.
     pub greatest: i64,
+    /// Whether it was offered, and the subject has stayed eligible since.
+    pub offered: bool,
 }
 
 /// How a subject stands, in order of the programmes.
@@ -63,7 +67,7 @@ impl Standing {
         for it in &self.0 {
             put_signed(&mut out, it.programme);
             put_signed(&mut out, it.edition);
-            out.push(it.verdict);
+            out.push(it.verdict | if it.offered { OFFERED } else { 0 });
             put_signed(&mut out, it.least);
             put_signed(&mut out, it.greatest);
         }
@@ -80,12 +84,14 @@ impl Standing {
         let count = input.count()?;
         let mut all = Vec::with_capacity(count);
         for _ in 0..count {
+            let (programme, edition, verdict) = (input.signed()?, input.signed()?, input.byte()?);
             all.push(Stood {
-                programme: input.signed()?,
-                edition: input.signed()?,
-                verdict: input.byte()?,
+                programme,
+                edition,
+                verdict: verdict & !OFFERED,
                 least: input.signed()?,
                 greatest: input.signed()?,
+                offered: verdict & OFFERED != 0,
             });
         }
         input.0.is_empty().then_some(Self(all))
@@ -104,6 +110,7 @@ mod tests {
             verdict,
             least: -1,
             greatest: i64::MAX,
+            offered: verdict == 2,
         };
         let mut standing = Standing::default();
         assert_eq!(standing.put(stood(9, 1)), None);

@@ -37,11 +37,7 @@ impl Claims {
 /// # Errors
 ///
 /// The database fails.
-pub async fn take(
-    tx: &mut WriteTx,
-    id: ApplicationId,
-    claims: &Claims,
-) -> Result<bool, DbError> {
+pub async fn take(tx: &mut WriteTx, id: ApplicationId, claims: &Claims) -> Result<bool, DbError> {
     if claims.groups.is_empty() {
         return Ok(true);
     }

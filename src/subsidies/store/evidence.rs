@@ -48,10 +48,7 @@ pub struct Spot {
 /// # Errors
 ///
 /// The database fails.
-pub async fn followed(
-    tx: &mut WriteTx,
-    handle: &str,
-) -> Result<Option<(Spot, Vec<u8>)>, DbError> {
+pub async fn followed(tx: &mut WriteTx, handle: &str) -> Result<Option<(Spot, Vec<u8>)>, DbError> {
     let participant = tx.permit().participant().map_or(0, |it| it.0);
     let row = sqlx::query!(
         "SELECT list_id, idx, digest FROM credential_follow WHERE participant_id = $1 AND handle = $2 LIMIT 1",
@@ -210,7 +207,9 @@ pub async fn is_anything_resting(connection: &mut PgConnection) -> Result<bool, 
 ///
 /// The database fails.
 pub async fn position(connection: &mut PgConnection) -> Result<Option<(Uuid, i64)>, DbError> {
-    let row = sqlx::query!("SELECT epoch, seq FROM application_follow").fetch_optional(connection).await?;
+    let row = sqlx::query!("SELECT epoch, seq FROM application_follow")
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(|row| (row.epoch, row.seq)))
 }
 

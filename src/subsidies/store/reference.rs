@@ -32,7 +32,8 @@ pub async fn find(tx: &mut WriteTx, reference: Uuid) -> Result<Option<Referred>,
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| Referred { worker_id: row.worker_id, key: key(row.master_key_id, row.wrapped) }))
+    Ok(row
+        .map(|row| Referred { worker_id: row.worker_id, key: key(row.master_key_id, row.wrapped) }))
 }
 
 /// Returns the key to what is kept of a worker; `None` after erasure. The worker is not erased until the transaction ends.

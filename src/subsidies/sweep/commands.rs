@@ -57,6 +57,7 @@ pub async fn start(
                 day: day.to_string(),
                 full: request.full,
                 offers: request.offers,
+                answer_days: request.answer_days,
                 programmes: plan.programmes.iter().map(wire::programme).collect(),
                 subjects,
                 started_at: Some(timestamp(now)),

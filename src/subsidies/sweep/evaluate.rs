@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::codes::divisions::Division;
 use crate::kernel::ids::SubjectId;
+use crate::pb::peshub::subsidies::v1 as pb;
 use crate::pb::peshub::subsidies::v1::Verdict;
-use crate::subsidies::book::Book;
-use crate::subsidies::domain::{Day, Facts, Value};
+use crate::subsidies::book::{Book, Published};
+use crate::subsidies::domain::{Day, Definition, Facts, Value};
 use crate::subsidies::evaluator::rule::Trace;
-use crate::subsidies::population::body::Body;
+use crate::subsidies::population::body::{Body, Kept};
 use crate::subsidies::population::standing::{Standing, Stood};
 use crate::subsidies::sweep::plan::{Plan, Planned};
 use crate::subsidies::wire;
@@ -41,14 +42,12 @@ pub struct Tally {
 }
 
 /// Somebody who is to get an offer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Due {
     /// Place of the subject among those that were evaluated.
     pub subject: usize,
     /// Place of the programme in the plan.
     pub programme: usize,
-    /// What is known of the subject.
-    pub facts: Facts,
 }
 
 /// What was found for some subjects.
@@ -94,15 +93,17 @@ pub fn evaluate(plan: &Plan, subjects: &mut [Subject]) -> Found {
                 continue;
             }
             found.evaluations += 1;
-            let stood = answer(planned, facts, place.division);
+            let was_offered = subject.standing.of(programme).is_some_and(|it| it.offered);
+            let stood = answer(planned, facts, place.division)
+                .map(|it| Stood { offered: was_offered && is_eligible(it), ..it });
             let before = match stood {
                 Some(stood) => subject.standing.put(stood),
                 None => subject.standing.forget(programme),
             };
             tally.count(before, stood);
             has_moved |= before != stood;
-            if planned.offers && stood.is_some_and(is_eligible) {
-                found.due.push(Due { subject: index, programme: number, facts: facts.clone() });
+            if planned.offers && stood.is_some_and(|it| is_eligible(it) && !it.offered) {
+                found.due.push(Due { subject: index, programme: number });
             }
         }
         if has_moved {
@@ -123,6 +124,7 @@ fn answer(planned: &Planned, facts: &Facts, division: &'static Division) -> Opti
         verdict: u8::try_from(i32::from(answer.verdict)).unwrap_or_default(),
         least,
         greatest,
+        offered: false,
     })
 }
 
@@ -153,11 +155,8 @@ impl Tally {
 #[must_use]
 pub fn facts((book, day): (&Book, Day), body: &Body) -> Facts {
     let kept = body.facts.iter().filter_map(|kept| {
-        let definition = book.fact_of(kept.fact)?;
-        let fresh = definition.fresh_for_days;
-        let is_stale = fresh > 0 && kept.established_on.plus(fresh) < day;
-        let value = kept.value.clone().filter(|_| !is_stale)?;
-        Some((Arc::clone(&definition.name), value))
+        let definition = fresh((book, day), kept)?;
+        Some((Arc::clone(&definition.name), kept.value.clone()?))
     });
     let stated = book.moving().iter().map(|name| (Arc::clone(name), Value::Day(day)));
     kept.chain(stated).collect()
@@ -194,4 +193,34 @@ impl<'a> Places<'a> {
         self.known.insert(token.to_owned(), place.clone());
         place
     }
+}
+
+/// Returns what is known of a subject on a day and is read by a programme, with where it comes from. What the hub states by itself is
+/// left out.
+#[must_use]
+pub fn stated((book, day): (&Book, Day), published: &Published, body: &Body) -> Vec<pb::Fact> {
+    let kept = body.facts.iter().filter_map(|kept| {
+        let definition = fresh((book, day), kept)?;
+        published.compiled.facts.binary_search(&definition.name).ok()?;
+        let provenance = pb::Provenance {
+            basis: i32::from(kept.basis),
+            reference: kept.reference.to_string(),
+            established_on: kept.established_on.to_string(),
+            ..Default::default()
+        };
+        Some(pb::Fact {
+            name: definition.name.to_string(),
+            value: Some(wire::fact::rendered(kept.value.as_ref()?)),
+            provenance: Some(provenance),
+        })
+    });
+    kept.collect()
+}
+
+/// Returns a kept fact's definition; `None` when it was retired, or what is kept is too old to be relied on.
+fn fresh<'a>((book, day): (&'a Book, Day), kept: &Kept) -> Option<&'a Arc<Definition>> {
+    let definition = book.fact_of(kept.fact)?;
+    let days = definition.fresh_for_days;
+    let is_stale = days > 0 && kept.established_on.plus(days) < day;
+    (!is_stale).then_some(definition)
 }

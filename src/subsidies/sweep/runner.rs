@@ -3,6 +3,7 @@
 //! A step is one transaction: how its subjects stand, the offers, the counts and the place where the next step begins. While a step is
 //! written down the next one is evaluated, and the one after that is read.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +25,15 @@ use crate::subsidies::population::sealed::What;
 use crate::subsidies::store::sweep::{self as store, Hold, Span, Taken};
 use crate::subsidies::sweep::commands::planned;
 use crate::subsidies::sweep::evaluate::{Found, evaluate};
+use crate::subsidies::sweep::offers::{self, Due};
 use crate::subsidies::sweep::plan::{Before, Plan};
 use crate::subsidies::sweep::reading::{Chunk, Opened, Reader};
 use crate::subsidies::wire::{sweep as wire, timestamp};
 
 /// Subjects of a step.
 const STEP: i64 = 4_000;
+/// Subjects of a step that makes offers: each is claimed and reserved, and the step must end before others think that it was given up.
+const OFFER_STEP: i64 = 400;
 /// Steps that are evaluated at the same time, or wait to be written down.
 const UNDER_WAY: usize = 2;
 /// How often a sweep is looked for.
@@ -60,6 +64,7 @@ struct Step {
     found: Found,
     subjects: Vec<i64>,
     sealed: Vec<Vec<u8>>,
+    due: Vec<Due>,
 }
 
 impl Runner {
@@ -137,7 +142,7 @@ impl Runner {
             after: taken.done_to,
             last: taken.last_subject,
             since: plan.since(),
-            most: STEP,
+            most: if plan.programmes.iter().any(|it| it.offers) { OFFER_STEP } else { STEP },
         };
         let reader = Reader { keeper: Arc::clone(&self.keeper), span };
         let chunks = stream::unfold(Some(reader), |reader| async move {
@@ -179,11 +184,17 @@ impl Runner {
     }
 
     /// Writes a step down; `false` when the sweep is no longer this hub's, or was stopped.
-    async fn write(&self, taken: &mut Taken, plan: &Plan, step: Step) -> Result<bool, Fault> {
+    async fn write(&self, taken: &mut Taken, plan: &Plan, mut step: Step) -> Result<bool, Fault> {
         let mut content = taken.content.clone();
         wire::add(&mut content, plan, (&step.found, step.seen));
         let now = self.clock.now();
         let mut tx = self.keeper.db.write(&Permit::of_hub()).await?;
+        for due in std::mem::take(&mut step.due) {
+            let (subject, sealed) =
+                offers::make(&self.keeper, &mut tx, (plan, due), (&mut content, now)).await?;
+            step.subjects.push(subject.0);
+            step.sealed.push(sealed);
+        }
         if !step.subjects.is_empty() {
             store::stand(&mut tx, (&step.subjects, &step.sealed)).await?;
         }
@@ -240,15 +251,17 @@ fn record(taken: &Taken, now: OffsetDateTime, event: &'static str) -> Record {
     Record::new(now, what, event)
 }
 
-/// Evaluates a step, and seals how those stand who stand otherwise than before.
+/// Evaluates a step, and seals how those stand who stand otherwise than before. Those who are to get an offer are sealed afterwards.
 async fn step(chunk: Chunk, plan: Arc<Plan>) -> Result<Step, Fault> {
     let last = chunk.last;
     chunk
         .with(move |opened| {
             let Opened { mut subjects, keys } = opened;
             let found = evaluate(&plan, &mut subjects);
+            let seen = subjects.len();
             let (mut ids, mut sealed) = (Vec::new(), Vec::new());
-            for index in &found.moved {
+            let is_due: HashSet<usize> = found.due.iter().map(|it| it.subject).collect();
+            for index in found.moved.iter().filter(|it| !is_due.contains(it)) {
                 let (Some(subject), Some((whose, key))) = (subjects.get(*index), keys.get(*index))
                 else {
                     continue;
@@ -256,7 +269,8 @@ async fn step(chunk: Chunk, plan: Arc<Plan>) -> Result<Step, Fault> {
                 ids.push(subject.id.0);
                 sealed.push(whose.seal(key, What::Standing, &subject.standing.encoded())?);
             }
-            Ok(Step { last, seen: subjects.len(), found, subjects: ids, sealed })
+            let due = offers::due(&found, subjects, keys);
+            Ok(Step { last, seen, found, subjects: ids, sealed, due })
         })
         .await
 }

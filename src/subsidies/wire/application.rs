@@ -48,7 +48,8 @@ pub fn etag(revision: i64) -> String {
 /// It is none.
 pub fn expected(etag: &str) -> Result<Revision, SubsidyError> {
     let revision = etag.strip_prefix('r').and_then(|it| it.parse().ok()).map(Revision);
-    revision.ok_or_else(|| SubsidyError::field("etag", "the etag of the application as it was read"))
+    revision
+        .ok_or_else(|| SubsidyError::field("etag", "the etag of the application as it was read"))
 }
 
 /// Reads a day of a request.
@@ -130,12 +131,7 @@ pub fn application(row: &Row, reference: Option<Uuid>) -> pb::Application {
 
 /// Returns a step as the feed tells it: to the bureau, to who filed it, and of an offer that nobody has accepted to `platforms`.
 #[must_use]
-pub fn told(
-    row: &Row,
-    step: pb::ApplicationStep,
-    at: OffsetDateTime,
-    platforms: &[i64],
-) -> Told {
+pub fn told(row: &Row, step: pb::ApplicationStep, at: OffsetDateTime, platforms: &[i64]) -> Told {
     let event = pb::ApplicationEvent {
         position: 0,
         cursor: bytes::Bytes::new(),

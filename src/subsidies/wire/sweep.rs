@@ -64,6 +64,14 @@ fn add_tally(swept: &mut pb::SweptProgramme, tally: &Tally) {
     }
 }
 
+/// Counts an offer that was made.
+pub fn add_offer(sweep: &mut pb::Sweep, planned: &Planned) {
+    let name = planned.published.name().as_ref();
+    if let Some(swept) = sweep.programmes.iter_mut().find(|it| it.programme == name) {
+        swept.offers += 1;
+    }
+}
+
 /// Returns the day of a sweep.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! Applications from their filing to their end.
 
-use peshub::pb::peshub::subsidies::v1::{self as pb, ApplicationState as State, ApplicationStep as Step};
+use peshub::pb::peshub::subsidies::v1::{
+    self as pb, ApplicationState as State, ApplicationStep as Step,
+};
 
 use crate::support::applications::{
     AMOUNT, ONCE, Watch, asking, decide, furnish, get, grant, pay, submit, withdraw, worker,
@@ -21,10 +23,7 @@ fn an_application_goes_its_way_and_everybody_concerned_is_told_of_each_step() {
         let mut north = hub.connect(NORTH).await.applications();
         let mut bureau = hub.connect(BUREAU).await.applications();
         let mut south = hub.connect(SOUTH).await.applications();
-        let mut seen = [
-            Watch::start(&mut north, &[]).await,
-            Watch::start(&mut bureau, &[]).await,
-        ];
+        let mut seen = [Watch::start(&mut north, &[]).await, Watch::start(&mut bureau, &[]).await];
         let mut unconcerned = Watch::start(&mut south, &[]).await;
 
         let filed = submit(&mut north, asking(ONCE, &reference, true)).await.unwrap();
@@ -121,9 +120,8 @@ fn who_is_not_eligible_is_heard_and_takes_nothing() {
         let filed = submit(&mut north, asking(ONCE, &reference, false)).await.unwrap();
         assert_eq!((filed.state(), filed.amount), (State::Submitted, 0));
         let claims = "SELECT count(*) FROM claim";
-        let count = async || -> i64 {
-            sqlx::query_scalar(claims).fetch_one(&world.pool).await.unwrap()
-        };
+        let count =
+            async || -> i64 { sqlx::query_scalar(claims).fetch_one(&world.pool).await.unwrap() };
         assert_eq!(count().await, 0);
         let wrong = decide(&mut bureau, &filed, pb::DecisionOutcome::Granted).await.unwrap_err();
         assert_eq!(wrong.reason, "FIELDS_INVALID");

@@ -42,7 +42,8 @@ fn a_second_platform_learns_until_when_it_is_taken_and_nothing_else() {
         let first = submit(&mut north, asking(ONCE, &here, true)).await.unwrap();
         let refused = submit(&mut south, asking(ONCE, &there, true)).await.unwrap_err();
         assert_eq!(refused.reason, "CLAIM_TAKEN");
-        let said = "this is claimed already, or something that excludes it; it is taken until forever";
+        let said =
+            "this is claimed already, or something that excludes it; it is taken until forever";
         assert_eq!(refused.message, said);
         let hidden = get(&mut south, &first.application_id).await.unwrap_err();
         assert_eq!(hidden.reason, "APPLICATION_NOT_FOUND");
@@ -58,10 +59,8 @@ fn a_second_platform_learns_until_when_it_is_taken_and_nothing_else() {
         let refused = submit(&mut north, asking(ONCE, &here, true)).await.unwrap_err();
         assert_eq!(refused.reason, "CLAIM_TAKEN", "the pair holds from both sides");
         // Nothing that is stored of a claim names anybody.
-        let stored: Vec<String> = sqlx::query_scalar("SELECT c::text FROM claim c")
-            .fetch_all(&world.pool)
-            .await
-            .unwrap();
+        let stored: Vec<String> =
+            sqlx::query_scalar("SELECT c::text FROM claim c").fetch_all(&world.pool).await.unwrap();
         assert!(stored.iter().all(|it| !it.contains(&here) && !it.contains(&there)));
     });
 }
@@ -86,7 +85,10 @@ fn the_constraint_itself_refuses_what_the_program_would_let_through() {
         put("2026-01-01", Some("a")).await.unwrap();
         let error = put("2026-01-01", Some("b")).await.unwrap_err().to_string();
         assert!(error.contains("claim_exclusive"), "{error}");
-        sqlx::query("ALTER TABLE claim DROP CONSTRAINT claim_once").execute(&world.pool).await.unwrap();
+        sqlx::query("ALTER TABLE claim DROP CONSTRAINT claim_once")
+            .execute(&world.pool)
+            .await
+            .unwrap();
         put("2030-01-01", None).await.unwrap();
         assert_eq!(overlaps(&world.pool).await, 1, "an overlap is seen");
     });
@@ -216,11 +218,17 @@ async fn compare(pool: &PgPool, told: &[Told]) {
     let stored: Vec<String> = live.iter().map(|it| it.0.to_string()).collect();
     assert_eq!(own, stored, "what was acknowledged is there, and nothing else");
     assert!(live.iter().all(|it| (it.1, it.2) == (AMOUNT, 1)));
-    let reserved: (i64, i64) = sqlx::query_as("SELECT reserved, cap FROM budget").fetch_one(pool).await.unwrap();
-    assert_eq!(reserved, (FUNDED * AMOUNT, FUNDED * AMOUNT), "the budget is used to its cap exactly");
+    let reserved: (i64, i64) =
+        sqlx::query_as("SELECT reserved, cap FROM budget").fetch_one(pool).await.unwrap();
+    assert_eq!(
+        reserved,
+        (FUNDED * AMOUNT, FUNDED * AMOUNT),
+        "the budget is used to its cap exactly"
+    );
     assert_eq!(live.len() as i64, FUNDED);
     // Each takes two things: once for itself, and its place in the pair. Nothing is left of those that were taken back.
-    let claims: i64 = sqlx::query_scalar("SELECT count(*) FROM claim").fetch_one(pool).await.unwrap();
+    let claims: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM claim").fetch_one(pool).await.unwrap();
     assert_eq!(claims, 2 * FUNDED);
     let mut refused = BTreeMap::<&str, usize>::new();
     for (reason, count) in told.iter().flat_map(|it| &it.refused) {
@@ -266,10 +274,11 @@ fn eight_platforms_that_claim_for_the_same_people_and_budget_never_overlap() {
         };
         let (told, ()) = tokio::join!(storming(platforms, &stop), stopping);
         compare(&world.pool, &told).await;
-        let states: Vec<i16> = sqlx::query_scalar("SELECT DISTINCT state FROM application ORDER BY 1")
-            .fetch_all(&world.pool)
-            .await
-            .unwrap();
+        let states: Vec<i16> =
+            sqlx::query_scalar("SELECT DISTINCT state FROM application ORDER BY 1")
+                .fetch_all(&world.pool)
+                .await
+                .unwrap();
         assert_eq!(states, [State::Submitted as i16, State::Withdrawn as i16]);
     });
 }

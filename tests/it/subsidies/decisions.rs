@@ -6,9 +6,7 @@ use peshub::pb::peshub::subsidies::v1 as pb;
 use peshub::pb::peshub::workers::v1::ListDisclosuresRequest;
 use prost::Message as _;
 
-use crate::support::applications::{
-    AMOUNT, ONCE, asking, decide, furnish, law, submit, worker,
-};
+use crate::support::applications::{AMOUNT, ONCE, asking, decide, furnish, law, submit, worker};
 use crate::support::eligibility::BUREAU;
 use crate::support::story;
 
@@ -23,7 +21,8 @@ fn a_decision_is_recorded_and_signed_and_tells_no_value() {
         let mut north = hub.connect(NORTH).await.applications();
         let mut bureau = hub.connect(BUREAU).await.applications();
         let filed = submit(&mut north, asking(ONCE, &reference, true)).await.unwrap();
-        let (_, decision) = decide(&mut bureau, &filed, pb::DecisionOutcome::Granted).await.unwrap();
+        let (_, decision) =
+            decide(&mut bureau, &filed, pb::DecisionOutcome::Granted).await.unwrap();
         let record = decision.record.clone().unwrap();
         assert_eq!(pb::DecisionRecord::decode(decision.record_bytes.clone()).unwrap(), record);
         assert_eq!((record.amount, record.bureau.as_str()), (AMOUNT, BUREAU));
@@ -66,7 +65,8 @@ fn a_decision_is_recorded_and_signed_and_tells_no_value() {
         let reference = worker(&hub, BUREAU, 1).await;
         let request = ListDisclosuresRequest { reference, ..Default::default() };
         let told = workers.list_disclosures(request).await.unwrap().into_inner().disclosures;
-        let told: Vec<_> = told.iter().map(|it| (it.participant.as_str(), it.purpose.as_str())).collect();
+        let told: Vec<_> =
+            told.iter().map(|it| (it.participant.as_str(), it.purpose.as_str())).collect();
         assert_eq!(told, [(BUREAU, "answering an objection")]);
     });
 }

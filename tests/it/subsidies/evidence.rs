@@ -5,9 +5,7 @@ use peshub::pb::peshub::subsidies::v1::{
     self as pb, ApplicationState as State, ApplicationStep as Step,
 };
 
-use crate::support::applications::{
-    Watch, asking, decide, get, grant, once, submit, worker,
-};
+use crate::support::applications::{Watch, asking, decide, get, grant, once, submit, worker};
 use crate::support::credentials::{ACADEMY, WELDING, trusted};
 use crate::support::eligibility::{BUREAU, furnish, in_force, publish, truth};
 use crate::support::issuing::{issue_one, revoke};

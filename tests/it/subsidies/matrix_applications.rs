@@ -5,12 +5,12 @@ use peshub::pb::peshub::subsidies::v1 as pb;
 use prost::Message as _;
 use sqlx::PgPool;
 
+use crate::support::TestHub;
 use crate::support::applications::{
-    ONCE, Applications, asking, decide, grant, law, once, pay, reasons, submit, worker,
+    Applications, ONCE, asking, decide, grant, law, once, pay, reasons, submit, worker,
 };
 use crate::support::eligibility::{BUREAU, facts, in_force, publish, truth};
 use crate::support::subsidies::second_system;
-use crate::support::TestHub;
 
 const NORTH: &str = "platform-north";
 
@@ -52,11 +52,13 @@ pub(crate) async fn applied(hub: &TestHub, pool: &PgPool) -> Applied {
     let (asked, held, decided) =
         (file(&mut north).await, file(&mut north).await, file(&mut north).await);
     let offered = file(&mut north).await;
-    sqlx::query("UPDATE application SET state = 4, proactive = true WHERE application_id = $1::uuid")
-        .bind(&offered.application_id)
-        .execute(pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE application SET state = 4, proactive = true WHERE application_id = $1::uuid",
+    )
+    .bind(&offered.application_id)
+    .execute(pool)
+    .await
+    .unwrap();
     let refused = file(&mut north).await;
     let refused = decide(&mut bureau, &refused, pb::DecisionOutcome::Refused).await.unwrap().0;
     let granted = file(&mut north).await;
@@ -65,7 +67,18 @@ pub(crate) async fn applied(hub: &TestHub, pool: &PgPool) -> Applied {
     let paid = grant(&mut bureau, &paid).await;
     let paid = pay(&mut bureau, &paid).await;
     let worker = worker(hub, NORTH, 100).await;
-    Applied { submitted, withdrawable, offered, refused, asked, held, decided, granted, paid, worker }
+    Applied {
+        submitted,
+        withdrawable,
+        offered,
+        refused,
+        asked,
+        held,
+        decided,
+        granted,
+        paid,
+        worker,
+    }
 }
 
 /// A sound request about what the north platform has filed; `who` keeps those apart that make something new.

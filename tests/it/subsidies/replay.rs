@@ -21,7 +21,8 @@ fn a_decision_is_reproduced_bit_for_bit_and_the_first_difference_is_named() {
         let mut north = hub.connect(NORTH).await.applications();
         let mut bureau = hub.connect(BUREAU).await.applications();
         let filed = submit(&mut north, asking(ONCE, &reference, true)).await.unwrap();
-        let (_, decision) = decide(&mut bureau, &filed, pb::DecisionOutcome::Granted).await.unwrap();
+        let (_, decision) =
+            decide(&mut bureau, &filed, pb::DecisionOutcome::Granted).await.unwrap();
         let id = decision.record.unwrap().decision_id;
         let key: Vec<u8> = sqlx::query_scalar("SELECT public_key FROM signing_key")
             .fetch_one(&world.pool)
@@ -29,7 +30,15 @@ fn a_decision_is_reproduced_bit_for_bit_and_the_first_difference_is_named() {
             .unwrap();
         let key: String = key.iter().map(|it| format!("{it:02x}")).collect();
         let mut command = cli(&hub, BUREAU);
-        command.args(["subsidies", "export", &id, "--purpose", "an objection", "--law", "Article 9"]);
+        command.args([
+            "subsidies",
+            "export",
+            &id,
+            "--purpose",
+            "an objection",
+            "--law",
+            "Article 9",
+        ]);
         let exported = tokio::task::spawn_blocking(move || done(&mut command)).await.unwrap();
         let export: Value = serde_json::from_str(&exported).unwrap();
         let folder = tempfile::tempdir().unwrap();
