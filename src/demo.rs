@@ -23,8 +23,8 @@ use crate::demo::summary::Summary;
 use crate::kernel::clock::SharedClock;
 
 pub mod credentials;
-pub mod subsidies;
 pub mod progress;
+pub mod subsidies;
 pub mod summary;
 
 mod bureau;

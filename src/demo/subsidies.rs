@@ -88,7 +88,10 @@ impl SubsidyStory {
                 "{}: asked for {asked}; {}; {} fen granted; a second platform: {}",
                 self.programme, self.verdict, self.granted, self.second,
             ),
-            format!("the application is {}; the decision was {replayed} without the hub", self.state),
+            format!(
+                "the application is {}; the decision was {replayed} without the hub",
+                self.state
+            ),
         ]
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod matrix;
 pub(crate) mod matrix_applications;
 mod overlays;
 mod population;
+mod program;
 mod programmes;
 mod refused;
 mod replay;
