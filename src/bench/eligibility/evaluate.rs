@@ -28,7 +28,8 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<(), BenchError> {
     let people: Vec<Person> = (1..=PEOPLE).map(Person::new).collect();
     let facts: Vec<Facts> = people.iter().map(Person::facts).collect();
     let rows: Vec<Row> = facts.iter().map(|facts| rule.bind(facts)).collect();
-    let missing: Vec<Row> = facts.iter().enumerate().map(|(at, facts)| lacking(&rule, at, facts)).collect();
+    let missing: Vec<Row> =
+        facts.iter().enumerate().map(|(at, facts)| lacking(&rule, at, facts)).collect();
     let by_column = People::of(&people);
     let mut columns = Columns::of(&rule);
     facts.iter().for_each(|facts| columns.push(&rule, facts));
@@ -111,11 +112,15 @@ fn check(
     by_column.by_hand(CAP, &mut amounts);
     rule.judge_columns(columns, &[CAP], &mut answers);
     let mut eligible = 0_u64;
-    for (((person, row), amount), answer) in people.iter().zip(rows).zip(&amounts).zip(&answers.rows) {
+    for (((person, row), amount), answer) in
+        people.iter().zip(rows).zip(&amounts).zip(&answers.rows)
+    {
         let (failed, by_hand) = person.by_hand(CAP);
-        let judged = rule.judge(row, &[CAP], Trace::On).map_err(|_| wrong("an evaluation failed"))?;
+        let judged =
+            rule.judge(row, &[CAP], Trace::On).map_err(|_| wrong("an evaluation failed"))?;
         let states = judged.criteria.iter().rev();
-        let found = states.fold(0_u16, |bits, one| (bits << 1) | u16::from(one.state == State::NotMet));
+        let found =
+            states.fold(0_u16, |bits, one| (bits << 1) | u16::from(one.state == State::NotMet));
         let same = found == failed
             && judged.amount.and_then(|amount| amount.known()) == by_hand
             && by_hand.unwrap_or(-1) == *amount

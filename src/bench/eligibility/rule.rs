@@ -69,9 +69,8 @@ impl Person {
             state ^= state << 17;
             (state >> 11) % bound
         };
-        let mut number = |from: i64, count: u64| {
-            from + i64::try_from(below(count)).unwrap_or_default()
-        };
+        let mut number =
+            |from: i64, count: u64| from + i64::try_from(below(count)).unwrap_or_default();
         let mut day = |from: i64, count: u64| {
             Day(i32::try_from(number(from, count)).unwrap_or_default()).date()
         };
@@ -231,14 +230,23 @@ impl People {
 ///
 /// It never should.
 pub fn compile() -> Result<Rule, Vec<(Which, Defect)>> {
-    let number = ["worker.unemployed_months", "hire.insurance_months", "hire.weekly_hours", "employer.dismissed", "employer.staff"];
+    let number = [
+        "worker.unemployed_months",
+        "hire.insurance_months",
+        "hire.weekly_hours",
+        "employer.dismissed",
+        "employer.staff",
+    ];
     let money = ["hire.monthly_wage", "region.minimum_wage"];
     let dates = ["worker.birth_date", "hire.date", "claim.date"];
-    let truths =
-        ["hire.contract_signed", "claims.same_worker", "worker.registered_unemployed", "worker.disabled"];
-    let of = |names: &[&'static str], kind| {
-        names.iter().map(|name| (*name, kind)).collect::<Vec<_>>()
-    };
+    let truths = [
+        "hire.contract_signed",
+        "claims.same_worker",
+        "worker.registered_unemployed",
+        "worker.disabled",
+    ];
+    let of =
+        |names: &[&'static str], kind| names.iter().map(|name| (*name, kind)).collect::<Vec<_>>();
     let all = [
         of(&number, Scalar::Int),
         of(&money, Scalar::Money),
