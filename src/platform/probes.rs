@@ -119,9 +119,7 @@ impl Health {
             Ok(Err(error)) => return Some(format!("database: {error}")),
             Err(_) => return Some("database: it does not answer".to_owned()),
         }
-        let age = self.tail.get().map_or(Duration::ZERO, |tail| tail.look_age());
-        let seconds = age.as_secs();
-        (age > FEED_AGE_MAX).then(|| format!("feed: it was last followed {seconds} s ago"))
+        self.tail.get().and_then(|tail| stale(tail.look_age()))
     }
 
     /// Returns what a hub that starts waits for.
@@ -135,6 +133,11 @@ impl Health {
             Err(_) => "the database does not answer".to_owned(),
         }
     }
+}
+
+/// Returns what is wrong with a feed that was last followed so long ago.
+fn stale(age: Duration) -> Option<String> {
+    (age > FEED_AGE_MAX).then(|| format!("feed: it was last followed {} s ago", age.as_secs()))
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> (StatusCode, String) {
@@ -159,4 +162,17 @@ async fn version() -> Response {
     let schema = MIGRATIONS.iter().map(|step| step.version).max();
     let told = json!({ "version": VERSION, "revision": REVISION, "schema": schema });
     ([(header::CONTENT_TYPE, "application/json")], format!("{told}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::platform::probes::stale;
+
+    #[test]
+    fn a_feed_that_is_not_followed_is_stale() {
+        assert_eq!(stale(Duration::from_secs(15)), None);
+        assert_eq!(stale(Duration::from_secs(16)).unwrap(), "feed: it was last followed 16 s ago");
+    }
 }

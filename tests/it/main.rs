@@ -39,5 +39,6 @@ mod raw;
 mod refusals;
 mod rules;
 mod support;
+mod telemetry;
 mod wall;
 mod workers;
