@@ -1,5 +1,6 @@
 //! The database: a transaction opens with a permit, and a write closes with a record.
 
+pub mod begin;
 pub mod trail;
 pub mod wall;
 
@@ -17,7 +18,6 @@ use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids;
 use crate::platform::keys::sealing::DataKey;
 use crate::platform::metrics;
-use crate::platform::metrics::instrument::Entered;
 use crate::platform::permit::Permit;
 use crate::platform::telemetry::context;
 
@@ -304,38 +304,6 @@ impl Db {
         let answer_key = self.answer_key.get().cloned();
         let is_audited = self.is_audited;
         Ok(WriteTx { permit: permit.clone(), transaction, committed, answer_key, is_audited })
-    }
-
-    /// Begins a transaction that tells the database for whom it is, and the trace that its changes belong to, in the same round trip.
-    async fn begin(
-        &self,
-        permit: &Permit,
-        begin: &'static str,
-        trace: Option<String>,
-    ) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
-        let _waiting = self.waiting();
-        // Hexadecimal digits and hyphens of our own writing.
-        let trace = trace.map(|trace| format!("SET LOCAL peshub.trace = '{trace}'"));
-        let said: Vec<String> = [wall::statement(permit)?, trace].into_iter().flatten().collect();
-        if said.is_empty() {
-            return Ok(self.pool.begin_with(begin).await?);
-        }
-        let statement = sqlx::AssertSqlSafe(format!("{begin}; {}", said.join("; ")));
-        Ok(self.pool.begin_with(statement).await?)
-    }
-
-    /// Counts a transaction that finds every connection in use, until the guard is dropped.
-    fn waiting(&self) -> Option<Entered> {
-        let (all, idle, most) = self.connections();
-        (idle == 0 && all >= most).then(|| metrics::DATABASE_WAITING.enter(&[]))
-    }
-
-    /// Returns how many connections the pool has, how many of them are idle, and how many it may have.
-    #[must_use]
-    pub fn connections(&self) -> (usize, usize, usize) {
-        let number = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        let most = self.pool.options().get_max_connections();
-        (number(self.pool.size()), self.pool.num_idle(), number(most))
     }
 
     /// Opens a connection of its own whose every statement is a REPEATABLE READ transaction, for the sequencer.

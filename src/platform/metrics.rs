@@ -46,15 +46,15 @@ metrics! {
     Level CALLS_OPEN "peshub_calls_open" "{call}" ["method"]
         "Calls under way, streams included.";
     Counter CALLS_SHED "peshub_calls_shed_total" "{call}" []
-        "Calls that were refused with OVERLOADED: the hub, a connection or a participant had as many under way as it may.";
+        "Calls that were refused with `OVERLOADED`: the hub, a connection or a participant had as many under way as it may.";
     Counter QUOTA_REFUSED "peshub_quota_refused_total" "{call}" ["class"]
-        "Calls and batches that were refused with QUOTA_EXCEEDED, by class of quota.";
+        "Calls and batches that were refused with `QUOTA_EXCEEDED`, by class of quota.";
     Level CONNECTIONS "peshub_connections" "{connection}" []
         "Connections that are open on the gRPC listener.";
     Counter CONNECTIONS_REFUSED "peshub_connections_refused_total" "{connection}" []
         "Connections that were refused because all places were taken by busy ones.";
     Counter HANDSHAKES "peshub_handshakes_total" "{handshake}" ["outcome"]
-        "TLS handshakes, by outcome: done, failed, gave_way.";
+        "TLS handshakes, by outcome: `done`, `failed`, `gave_way`.";
     Counter INGEST_BATCHES "peshub_ingest_batches_total" "{batch}" ["outcome"]
         "Batches of postings that were answered, by outcome: committed, replayed, failed.";
     Counter INGEST_RECORDS "peshub_ingest_records_total" "{record}" ["outcome"]

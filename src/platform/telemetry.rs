@@ -11,6 +11,7 @@ use std::io::IsTerminal as _;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -81,7 +82,7 @@ pub fn start(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            .with_filter(own.and(filter_fn(|it| it.is_span())))
+            .with_filter(own.and(filter_fn(is_span)))
     });
     tracing_subscriber::registry().with(logs.with_filter(filter)).with(spans).try_init()?;
     if provider.is_some() {
@@ -92,4 +93,9 @@ pub fn start(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     let meters = options.metrics.then(|| Meters::new(export::resource(), push)).transpose()?;
     meters::install(meters);
     Ok(Telemetry(provider))
+}
+
+/// Returns whether something is a span, and no line of the log.
+fn is_span(it: &Metadata<'_>) -> bool {
+    it.is_span()
 }

@@ -679,7 +679,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         ],
         "pure: what a verdict rests on",
     ),
-    ("credentials::verify::cache", &["kernel"], "pure: memory"),
+    ("credentials::verify::cache", &["kernel", "platform::metrics"], "memory"),
     (
         "credentials::verify::check",
         &["credentials::domain", "credentials::sdjwt"],

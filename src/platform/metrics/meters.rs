@@ -85,12 +85,14 @@ pub fn install(meters: Option<Meters>) {
 }
 
 /// Returns what gathers the metrics of this process; `None` when nothing does.
+#[must_use]
 pub fn meters() -> Option<&'static Meters> {
     let usual = || Meters::new(Resource::builder_empty().build(), None).ok();
     METERS.get_or_init(usual).as_ref()
 }
 
 /// Returns where instruments are made.
+#[must_use]
 pub fn meter() -> Option<&'static Meter> {
     meters().map(|meters| &meters.meter)
 }
