@@ -31,12 +31,7 @@ impl Service<Request<tonic::body::Body>> for Traced {
             return Box::pin(self.0.call(request));
         }
         let method = request.uri().path().trim_start_matches('/').to_owned();
-        let span = tracing::info_span!(
-            "call",
-            otel.name = method,
-            otel.kind = "client",
-            rpc.method = method
-        );
+        let span = tracing::info_span!("call", otel.kind = "client", rpc.method = method);
         context::inject(&span, request.headers_mut());
         let answering = self.0.call(request).instrument(span.clone());
         Box::pin(async move {

@@ -16,7 +16,7 @@ pub struct HubOptions {
     /// Address of the gRPC listener (TLS).
     #[arg(long, env = "PESHUB_LISTEN", default_value = "127.0.0.1:7443")]
     pub listen: SocketAddr,
-    /// Address of the internal HTTP listener: /livez, /readyz, /startupz. Keep it off public networks.
+    /// Address of the internal HTTP listener: /livez, /readyz, /startupz, /metrics, /version. Keep it off public networks.
     #[arg(long, env = "PESHUB_INTERNAL_LISTEN", default_value = "127.0.0.1:7480")]
     pub internal_listen: SocketAddr,
     #[command(flatten)]

@@ -40,7 +40,7 @@ macro_rules! metrics {
 
 metrics! {
     Counter CALLS "peshub_calls_total" "{call}" ["method", "code", "reason"]
-        "Calls that ended, by RPC, gRPC code and reason of failure; both are empty in the case of what is no RPC of the hub.";
+        "Calls that ended, by RPC (empty for what is no RPC of the hub), gRPC code and reason of failure.";
     Histogram CALL_SECONDS "peshub_call_seconds" "s" ["method", "code"]
         "Time until a call was answered; of a stream, until it was opened.";
     Level CALLS_OPEN "peshub_calls_open" "{call}" ["method"]

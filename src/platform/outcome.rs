@@ -115,7 +115,6 @@ impl OutcomeLayer {
             participant.name = tracing::field::Empty,
             rpc.grpc.status_code = tracing::field::Empty,
             error.reason = tracing::field::Empty,
-            otel.name = action.map_or("unknown", Action::name),
             otel.kind = "server",
             otel.status_code = tracing::field::Empty
         );

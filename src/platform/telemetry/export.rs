@@ -107,6 +107,12 @@ impl opentelemetry_sdk::trace::SpanExporter for Reduced {
 }
 
 fn reduce(span: &mut SpanData) {
+    // In the log, a call's span is one word, beside its method.
+    let method = span.attributes.iter().find(|it| it.key.as_str() == "rpc.method");
+    let method = method.map(|it| it.value.as_str().into_owned());
+    if let Some(method) = method.filter(|it| !it.is_empty()) {
+        span.name = method.into();
+    }
     span.attributes.retain(|it| ALLOWED.contains(it.key.as_str()));
     for attribute in &mut span.attributes {
         if let Value::String(text) = &attribute.value {

@@ -25,7 +25,11 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it, with settings from the environment.
     pub(crate) fn start(world: &World, settings: &[(&str, &str)]) -> Self {
-        let data_dir = directory("telemetry");
+        Self::start_in(world, directory("telemetry"), settings)
+    }
+
+    /// Starts it with the keys that lie in a directory, as one must after another over one database.
+    pub(crate) fn start_in(world: &World, data_dir: PathBuf, settings: &[(&str, &str)]) -> Self {
         let mut command = dev_command(&data_dir);
         command.arg("--database-url").arg(url(&world.options)).envs(settings.iter().copied());
         let log = File::create(data_dir.join("log")).unwrap();

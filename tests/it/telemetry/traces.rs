@@ -1,6 +1,7 @@
 //! One posting's trace, from the client to the delivery, as a collector gets it; and what stays out of it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
@@ -13,8 +14,9 @@ use peshub::platform::metrics::ALL;
 use peshub::platform::telemetry::export::FIELDS;
 
 use crate::program::{done, fixtures};
+use crate::support::cluster::directory;
 use crate::support::watch::{Watcher, watching};
-use crate::support::{story, until};
+use crate::support::{World, story, until};
 use crate::telemetry::collector::{Collector, attribute};
 use crate::telemetry::exposition;
 use crate::telemetry::program::Program;
@@ -131,8 +133,56 @@ fn one_postings_trace_leads_from_the_client_to_the_delivery() {
     });
 }
 
+/// Calls a hub with settings of its own once, with a `traceparent` or without, and returns the spans that come of it.
+async fn spans_of(
+    (world, dir): (&World, &Path),
+    settings: &[(&str, &str)],
+    parent: Option<&str>,
+) -> Vec<Span> {
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    let settings = [&[("PESHUB_OTLP_ENDPOINT", &*endpoint)], settings].concat();
+    let hub = Program::start_in(world, dir.to_owned(), &settings);
+    let mut request = tonic::Request::new(GetCallerRequest::default());
+    if let Some(parent) = parent {
+        request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+    }
+    request.metadata_mut().insert("tracestate", "vendor=1".parse().unwrap());
+    let connection = hub.connect("platform-east").await;
+    connection.participants().get_caller(request).await.unwrap();
+    drop(connection);
+    hub.stop();
+    let spans = collector.spans();
+    collector.stop().await;
+    // The hub's own client creates sources when it starts.
+    spans.into_iter().filter(|it| it.name.ends_with("/GetCaller")).collect()
+}
+
+#[test]
+fn who_samples_a_call_is_a_setting() {
+    story(async |world| {
+        let dir = directory("sampling");
+        let at = (world, dir.as_path());
+        let (all, none) = (("PESHUB_TRACE_RATIO", "1"), ("PESHUB_TRACE_RATIO", "0"));
+        let link = ("PESHUB_TRACE_CALLERS", "link");
+        let sampled = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let unsampled = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00");
+        // A trace that has begun is sampled as its beginner says, whatever the share of others.
+        let [followed] = &spans_of(at, &[none], sampled).await[..] else { panic!("one span") };
+        assert_eq!(followed.parent_span_id, [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7]);
+        assert_eq!(followed.trace_state, "vendor=1");
+        assert_eq!(spans_of(at, &[all], unsampled).await, []);
+        assert_eq!(spans_of(at, &[none], None).await, []);
+        // Where callers decide nothing, theirs is linked.
+        assert_eq!(spans_of(at, &[none, link], sampled).await, []);
+        let [own] = &spans_of(at, &[all, link], sampled).await[..] else { panic!("one span") };
+        assert!(own.parent_span_id.is_empty() && own.trace_id != followed.trace_id);
+        assert_eq!(own.links[0].trace_id, followed.trace_id);
+    });
+}
+
 /// Returns how many changes keep a trace, and how many traces there are.
-async fn kept(world: &crate::support::World) -> (i64, i64) {
+async fn kept(world: &World) -> (i64, i64) {
     let query = "SELECT count(trace), count(DISTINCT trace) FROM change_log";
     sqlx::query_as(query).fetch_one(&world.pool).await.unwrap()
 }
