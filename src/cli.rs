@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing::{Instrument as _, Span};
 
 use crate::platform::config::TelemetryOptions;
-use crate::platform::telemetry;
+use crate::platform::telemetry::{self, context};
 
 mod audit;
 mod bench;
@@ -95,6 +96,13 @@ enum Command {
     Keys(keys::KeysCommand),
 }
 
+impl Command {
+    /// Returns whether it runs a hub of its own.
+    const fn has_hub(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Dev(_) | Self::Demo(_) | Self::Bench(_))
+    }
+}
+
 /// What went wrong, for a person: what, and what to do about it.
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -111,27 +119,33 @@ pub fn run() -> ExitCode {
             Ok(telemetry) => telemetry,
             Err(error) => return fail(&error),
         };
-        let outcome = match cli.command {
-            Command::Serve(args) => Box::pin(serve::run(args)).await,
-            Command::Dev(args) => Box::pin(dev::run(args)).await,
-            Command::Demo(args) => Box::pin(demo::run(args)).await,
-            Command::Migrate(command) => migrate::run(command).await,
-            Command::Feed(command) => feed::run(command).await,
-            Command::Bench(command) => bench::run(command).await,
-            Command::Participants(command) => participants::run(command).await,
-            Command::Sources(command) => participants::run_sources(command).await,
-            Command::Pki(command) => pki::run(command),
-            Command::Import(args) => import::run(args).await,
-            Command::Watch(args) => watch::run(args).await,
-            Command::Audit(command) => audit::run(command).await,
-            Command::Postings(command) => postings::run(command).await,
-            Command::Issuers(command) => issuers::run(command).await,
-            Command::Workers(command) => workers::run(command).await,
-            Command::Credentials(command) => credentials::run(command).await,
-            Command::Subsidies(command) => Box::pin(subsidies::run(command)).await,
-            Command::Programmes(command) => programmes::run(command).await,
-            Command::Keys(command) => keys::run(command).await,
+        // All calls of one command are one trace; a hub's are not.
+        let is_traced = context::is_exporting() && !cli.command.has_hub();
+        let span = if is_traced { tracing::info_span!("peshub") } else { Span::none() };
+        let work = async move {
+            match cli.command {
+                Command::Serve(args) => Box::pin(serve::run(args)).await,
+                Command::Dev(args) => Box::pin(dev::run(args)).await,
+                Command::Demo(args) => Box::pin(demo::run(args)).await,
+                Command::Migrate(command) => migrate::run(command).await,
+                Command::Feed(command) => feed::run(command).await,
+                Command::Bench(command) => bench::run(command).await,
+                Command::Participants(command) => participants::run(command).await,
+                Command::Sources(command) => participants::run_sources(command).await,
+                Command::Pki(command) => pki::run(command),
+                Command::Import(args) => import::run(args).await,
+                Command::Watch(args) => watch::run(args).await,
+                Command::Audit(command) => audit::run(command).await,
+                Command::Postings(command) => postings::run(command).await,
+                Command::Issuers(command) => issuers::run(command).await,
+                Command::Workers(command) => workers::run(command).await,
+                Command::Credentials(command) => credentials::run(command).await,
+                Command::Subsidies(command) => Box::pin(subsidies::run(command)).await,
+                Command::Programmes(command) => programmes::run(command).await,
+                Command::Keys(command) => keys::run(command).await,
+            }
         };
+        let outcome = work.instrument(span).await;
         telemetry.shut_down();
         match outcome {
             Ok(()) => ExitCode::SUCCESS,

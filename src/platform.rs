@@ -12,6 +12,7 @@ pub mod keys;
 pub mod limits;
 pub mod listener;
 pub mod local_postgres;
+pub mod metrics;
 pub mod mutation;
 pub mod outcome;
 pub mod page;

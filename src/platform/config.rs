@@ -16,7 +16,7 @@ pub struct HubOptions {
     /// Address of the gRPC listener (TLS).
     #[arg(long, env = "PESHUB_LISTEN", default_value = "127.0.0.1:7443")]
     pub listen: SocketAddr,
-    /// Address of the internal HTTP listener: /livez, /readyz, /startupz. Keep it off public networks.
+    /// Address of the internal HTTP listener: /livez, /readyz, /startupz, /metrics, /version. Keep it off public networks.
     #[arg(long, env = "PESHUB_INTERNAL_LISTEN", default_value = "127.0.0.1:7480")]
     pub internal_listen: SocketAddr,
     #[command(flatten)]
@@ -189,9 +189,45 @@ pub struct TelemetryOptions {
     /// How logs look.
     #[arg(long, env = "PESHUB_LOG_FORMAT", default_value = "text", global = true)]
     pub log_format: LogFormat,
-    /// OpenTelemetry collector that takes spans over OTLP/gRPC, for example <http://127.0.0.1:4317>. Off when absent.
+    /// OpenTelemetry collector that takes spans and metrics over OTLP/gRPC, for example <http://127.0.0.1:4317>. Off when absent.
     #[arg(long, env = "PESHUB_OTLP_ENDPOINT", global = true)]
     pub otlp_endpoint: Option<String>,
+    /// How often metrics are sent to the collector, in seconds, 1 to 3,600.
+    #[arg(long, env = "PESHUB_OTLP_METRICS_SECONDS", default_value_t = 60, global = true,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub otlp_metrics_seconds: u32,
+    /// Share of calls, and of batches of long streams, that are traced if their caller has not begun a trace, 0 to 1.
+    #[arg(long, env = "PESHUB_TRACE_RATIO", default_value = "0.01", global = true)]
+    pub trace_ratio: TraceRatio,
+    /// What becomes of the trace that a caller has begun.
+    #[arg(long, env = "PESHUB_TRACE_CALLERS", default_value = "follow", global = true)]
+    pub trace_callers: TraceCallers,
+    /// Whether anything is measured: without it `/metrics` is empty.
+    #[arg(long, env = "PESHUB_METRICS", default_value_t = true, global = true,
+          action = clap::ArgAction::Set)]
+    pub metrics: bool,
+}
+
+/// A share, 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceRatio(pub f64);
+
+impl std::str::FromStr for TraceRatio {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ratio: Option<f64> = text.parse().ok();
+        ratio.filter(|it| (0.0..=1.0).contains(it)).map(Self).ok_or("not a number from 0 to 1")
+    }
+}
+
+/// What becomes of the trace that a caller has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceCallers {
+    /// The call is part of it, and sampled as the caller says.
+    Follow,
+    /// The hub begins its own, sampled by its own share, and links the caller's.
+    Link,
 }
 
 /// How logs look.

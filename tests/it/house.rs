@@ -54,12 +54,18 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "completes what the transport says by itself",
     ),
     ("platform::permit", &["kernel", "pb", "platform"], "roles are the contract's"),
+    (
+        "platform::metrics::store",
+        &["platform", "sqlx"],
+        "what is measured in the database is one query",
+    ),
     ("platform::probes", &["platform", "axum"], ""),
     ("platform::replay", &["kernel", "platform", "sqlx"], ""),
     ("platform::rpc", &["kernel", "platform", "tonic"], ""),
     ("platform::secrets", &["platform", "sqlx"], ""),
     ("platform::serve", &["platform", "tonic"], "requests and answers have tonic's bodies"),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
+    ("platform::telemetry::export", &["platform", "tonic"], "a collector is reached by gRPC"),
     ("platform::tls", &["platform", "rustls"], ""),
     (
         "platform::trust",
@@ -933,7 +939,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         ],
         "pure: what a verdict rests on",
     ),
-    ("credentials::verify::cache", &["kernel"], "pure: memory"),
+    ("credentials::verify::cache", &["kernel", "platform::metrics"], "memory"),
     (
         "credentials::verify::check",
         &["credentials::domain", "credentials::sdjwt"],
@@ -1124,6 +1130,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         "a hub with all that is around it",
     ),
     ("client", &["pb", "tonic", "tonic_types", "tonic_prost"], "nothing of the server"),
+    (
+        "client::trace",
+        &["platform::telemetry::context", "tonic"],
+        "a trace is the same on both sides",
+    ),
     ("json", &["pb"], ""),
     ("samples", &["pb", "prost_types"], ""),
     (

@@ -40,5 +40,6 @@ mod refusals;
 mod rules;
 mod subsidies;
 mod support;
+mod telemetry;
 mod wall;
 mod workers;

@@ -114,7 +114,7 @@ impl Drop for Dev {
     }
 }
 
-fn dev_command(data_dir: &Path) -> Command {
+pub(crate) fn dev_command(data_dir: &Path) -> Command {
     let mut command = peshub();
     command.args([
         "dev",
@@ -129,12 +129,12 @@ fn dev_command(data_dir: &Path) -> Command {
     command
 }
 
-fn terminate(child: &Child) {
+pub(crate) fn terminate(child: &Child) {
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.expect("kill").success());
 }
 
-fn wait(child: &mut Child) -> std::process::ExitStatus {
+pub(crate) fn wait(child: &mut Child) -> std::process::ExitStatus {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("a child") {
@@ -145,7 +145,7 @@ fn wait(child: &mut Child) -> std::process::ExitStatus {
     }
 }
 
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/postings")
 }
 

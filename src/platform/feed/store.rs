@@ -146,9 +146,9 @@ pub async fn read(
 ) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT seq AS "seq!", topic AS "topic!", entity_id AS "entity_id!", at AS "at!", header AS "header!", body,
-                  facets AS "facets!", facets_before
+                  facets AS "facets!", facets_before, trace
            FROM (SELECT tick.seq_from - 1 + row_number() OVER (PARTITION BY tick.seq_from ORDER BY c.id) AS seq,
-                        c.topic, c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before
+                        c.topic, c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before, c.trace
                  FROM (SELECT seq_from, ids FROM feed_tick
                        WHERE feed = $1 AND seq_to > $2 AND seq_from <= $2 + $3
                        ORDER BY seq_to) AS tick,
@@ -175,6 +175,7 @@ pub async fn read(
             body: row.body.map(Bytes::from),
             before: row.facets_before.as_deref().map_or_else(|| Arc::clone(&after), facets),
             after,
+            trace: row.trace.map(String::into_boxed_str),
         }
     });
     Ok(events.collect())
