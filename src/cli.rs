@@ -31,6 +31,7 @@ mod ping;
 mod pki;
 mod place;
 mod postings;
+mod progress;
 mod serve;
 mod watch;
 mod workers;

@@ -115,7 +115,9 @@ fn check(args: CheckArgs, config: Option<PathBuf>) -> Outcome {
 fn show(args: &ShowArgs, config: Option<PathBuf>) -> Outcome {
     let surroundings = Surroundings::of_process();
     let program = arguments::program();
-    let file = match file::locate(config, &surroundings) {
+    let is_read = args.command.first().is_none_or(|command| file::is_read_by(command));
+    let path = file::locate(config, &surroundings).filter(|_| is_read);
+    let file = match path {
         Some(path) => ConfigFile::read(&path, &program).map_err(|problems| {
             let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
             told.join("\n")

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::cli::progress::Progress;
 use crate::cli::{Outcome, output};
 use crate::credentials::registry::rewrap as issuer_keys;
 use crate::dev::{self, Database};
@@ -196,15 +197,8 @@ async fn rewrap_all(args: RewrapArgs) -> Outcome {
     let url = args.database.database_url.as_deref();
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), 4);
-    let mut told = 0;
-    let mut progress = |done: Done| {
-        // A line for every so many workers: the steps are smaller.
-        let all = (done.rewrapped + done.indexed + done.removed) / 10_000;
-        if all > told {
-            told = all;
-            output::error(&counted(&done));
-        }
-    };
+    let mut shown = Progress::of("steps");
+    let mut progress = |done: Done| shown.at(done.rewrapped + done.indexed + done.removed, None);
     let vault = keys.vault.as_ref();
     let job = Job { db: &db, vault, now: SystemClock.now(), step: STEP };
     let outcome = rewrap(job, &mut progress).await;

@@ -27,7 +27,7 @@ pub async fn standby(
     if is_standby {
         let finding = Finding::fault(check, "this is a standby, which can only be read")
             .meaning("Every write is refused with UNAVAILABLE.")
-            .mend("connect to the primary: give both hosts in PESHUB_DATABASE_URL's place in front of the database, or promote it (SELECT pg_promote())");
+            .mend("connect to the primary, or promote this one: SELECT pg_promote()");
         return Ok(vec![finding]);
     }
     let most = i64::from(thresholds.doctor_replication_mib) * 1_048_576;

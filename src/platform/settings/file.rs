@@ -11,6 +11,8 @@ use toml::de::{DeTable, DeValue};
 use crate::platform::config::Surroundings;
 use crate::platform::settings::{self, Kind, Setting};
 
+/// Commands that try things out. They read no file: that of a hub in earnest names its database.
+const TRYING_OUT: [&str; 2] = ["dev", "demo"];
 /// Largest file.
 const BYTES_MAX: usize = 256 * 1024;
 
@@ -50,6 +52,12 @@ pub struct Problem {
     pub column: usize,
     /// What is wrong, and what to do.
     pub what: String,
+}
+
+/// Returns whether a command reads the file.
+#[must_use]
+pub fn is_read_by(command: &str) -> bool {
+    !TRYING_OUT.contains(&command)
 }
 
 /// Returns the file that was named, or else the first of the usual ones that exists.
@@ -118,7 +126,9 @@ impl ConfigFile {
                 .default_value(entry.value.clone())
                 .hide_default_value(is_hidden)
         });
-        own.mut_subcommands(|command| self.beneath(command))
+        own.mut_subcommands(|command| {
+            if is_read_by(command.get_name()) { self.beneath(command) } else { command }
+        })
     }
 
     /// Returns the file without what cannot stand beside the flags and variables of a call: whoever says `--cert` does not mean

@@ -260,6 +260,9 @@ fn faults(containerfile: &str) -> Vec<String> {
     }
     let toolchain = std::fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
     let channel = toolchain.split('"').nth(1).expect("a toolchain");
+    if !containerfile.contains(&format!("RUSTUP_TOOLCHAIN={channel}\n")) {
+        faults.push(format!("the image's toolchain is not said to be {channel}"));
+    }
     let from: Vec<_> = lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
     match from.as_slice() {
         [build, "scratch"] if build.starts_with(&format!("rust:{channel}-")) => {}
@@ -286,6 +289,7 @@ fn the_image_is_built_by_the_scripts_that_are_there() {
         ("USER 65532:65532", "USER root"),
         ("FROM scratch", "FROM debian:12"),
         ("rust:", "rust:9"),
+        ("RUSTUP_TOOLCHAIN=", "RUSTUP_TOOLCHAIN=9"),
     ] {
         let spoilt = containerfile.replace(from, to);
         assert_ne!(spoilt, containerfile, "{from}");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
+use peshub::platform::settings::file::ConfigFile;
 use serde_json::Value;
 
 use crate::program::{done, failed, peshub, text};
@@ -12,7 +13,8 @@ use crate::support::{cluster, story};
 /// A program that finds no file but the one that it is told of.
 fn quiet(arguments: &[&str]) -> Command {
     let mut command = peshub();
-    command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME").args(arguments);
+    command.env_remove("PESHUB_CONFIG").env_remove("XDG_CONFIG_HOME");
+    command.env("HOME", "/nonexistent").args(arguments);
     command
 }
 
@@ -233,6 +235,19 @@ fn the_sample_has_every_setting_and_is_right() {
 fn the_guide_has_every_setting() {
     let table = done(&mut quiet(&["config", "reference"]));
     crate::operations::assert_page_has("docs/guides/configuration.md", "settings", &table);
+}
+
+#[test]
+fn who_tries_things_out_does_not_do_it_on_the_database_of_the_file() {
+    let path = file("database_url = \"postgres://hub@production/peshub\"\n");
+    let program = peshub::cli::definition();
+    let read = ConfigFile::read(&path, &program).expect("a file that is right").beneath(program);
+    let default = |command: &str| {
+        let command = read.find_subcommand(command).unwrap();
+        let url = command.get_arguments().find(|it| it.get_id() == "database_url").unwrap();
+        !url.get_default_values().is_empty()
+    };
+    assert!(default("serve") && default("doctor") && !default("dev"));
 }
 
 /// A setting of several commands means the same everywhere.

@@ -237,14 +237,14 @@ fn certificates_authorities_and_lists_are_found_before_they_end() {
             &at(7),
             "trust",
             Severity::Warning,
-            &["a revocation list in dev.peshub/crl.pem ends in 0 days"],
+            &["a revocation list in dev.peshub/crl.pem ends in"],
         )
         .await;
-        finds(&at(9), "trust", Severity::Fault, &["a revocation list", "ended 0 days ago"]).await;
+        finds(&at(9), "trust", Severity::Fault, &["a revocation list", "ended"]).await;
         for (check, what) in
             [("trust", "an authority in dev.peshub/ca.pem"), ("tls", "the hub's certificate in")]
         {
-            finds(&at(25), check, Severity::Warning, &[what, "ends in 4 days"]).await;
+            finds(&at(25), check, Severity::Warning, &[what, "ends in"]).await;
             finds(&at(32), check, Severity::Fault, &[what, "ended"]).await;
         }
         // A certificate that lives long is told of when the threshold says so.
@@ -331,7 +331,15 @@ fn the_program_says_by_its_exit_code_how_bad_it_is() {
         let url = cluster::url(&world.options);
         let doctor = |url: &str| {
             let mut command = peshub();
-            command.args(["doctor", "--connections-max", "64", "--handshakes-max", "16"]);
+            command.args([
+                "doctor",
+                "--log",
+                "warn",
+                "--connections-max",
+                "64",
+                "--handshakes-max",
+                "16",
+            ]);
             command.args(["--doctor-disk-percent", "0", "--database-url", url]);
             command.arg("--trust-dir").arg(patient.trust_dir.as_ref().unwrap());
             command.arg("--tls-cert").arg(dir.join("cert.pem"));

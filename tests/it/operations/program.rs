@@ -68,7 +68,7 @@ fn every_command_that_prints_data_has_json() {
     let planted = peshub::cli::definition()
         .subcommand(clap::Command::new("planted"))
         .mut_subcommand("man", |man| man.arg(clap::Arg::new("json").long("json")));
-    assert_eq!(breaking(&planted, &WITHOUT_JSON), ["man", "planted"]);
+    assert_eq!(breaking(&planted, &WITHOUT_JSON), ["planted", "man"]);
 }
 
 #[test]
