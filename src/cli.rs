@@ -1,30 +1,39 @@
 //! The command line: arguments → settings → work.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing::{Instrument as _, Span};
 
+use crate::client::error::ClientError;
 use crate::platform::config::TelemetryOptions;
+use crate::platform::db::DbError;
 use crate::platform::telemetry::{self, context};
 
+mod arguments;
 mod audit;
 mod bench;
 mod client;
+mod config;
 mod credentials;
 mod demo;
 mod dev;
+mod doctor;
 mod feed;
+mod help;
 mod import;
 mod issuers;
 mod keys;
 mod migrate;
 mod output;
 mod participants;
+mod ping;
 mod pki;
 mod place;
 mod postings;
 mod programmes;
+mod progress;
 mod serve;
 mod subsidies;
 mod watch;
@@ -36,6 +45,9 @@ mod workers;
 struct Cli {
     #[command(flatten)]
     telemetry: TelemetryOptions,
+    /// File of settings, TOML. Without it, peshub/peshub.toml in the user's configuration, or else /etc/peshub/peshub.toml, if it is there.
+    #[arg(long, env = "PESHUB_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,6 +63,13 @@ enum Command {
     /// Bring the database schema up to this binary's.
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Say what is wrong with a hub, its database and its machine, or will be soon. Exit code 0: nothing; 1: warnings; 2: faults.
+    Doctor(doctor::DoctorArgs),
+    /// Check, show and begin a configuration file.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Ask a hub whether it serves, and whether it knows the caller.
+    Ping(ping::PingArgs),
     /// Look after the change feed.
     #[command(subcommand)]
     Feed(feed::FeedCommand),
@@ -94,6 +113,17 @@ enum Command {
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Print a script that completes commands and flags in a shell.
+    Completions(help::CompletionsArgs),
+    /// Write a manual page for each command.
+    Man(help::ManArgs),
+}
+
+impl Command {
+    /// Returns whether it is of use with a configuration file that cannot be read.
+    const fn works_without_settings(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Completions(_) | Self::Man(_))
+    }
 }
 
 impl Command {
@@ -106,10 +136,20 @@ impl Command {
 /// What went wrong, for a person: what, and what to do about it.
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// Runs the program. Exit code 0: done; 1: it failed and says why; 2: the arguments are wrong.
+/// Returns the definition of the command line.
+#[must_use]
+pub fn definition() -> clap::Command {
+    arguments::program()
+}
+
+/// Runs the program. Exit code 0: done; 1: it failed and says why; 2: the arguments or the configuration file are wrong. `doctor`
+/// and `config check` have codes of their own.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match arguments::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
@@ -128,6 +168,9 @@ pub fn run() -> ExitCode {
                 Command::Dev(args) => Box::pin(dev::run(args)).await,
                 Command::Demo(args) => Box::pin(demo::run(args)).await,
                 Command::Migrate(command) => migrate::run(command).await,
+                Command::Doctor(args) => Box::pin(doctor::run(args)).await,
+                Command::Config(command) => config::run(command, cli.config),
+                Command::Ping(args) => ping::run(args).await,
                 Command::Feed(command) => feed::run(command).await,
                 Command::Bench(command) => bench::run(command).await,
                 Command::Participants(command) => participants::run(command).await,
@@ -143,27 +186,53 @@ pub fn run() -> ExitCode {
                 Command::Subsidies(command) => Box::pin(subsidies::run(command)).await,
                 Command::Programmes(command) => programmes::run(command).await,
                 Command::Keys(command) => keys::run(command).await,
+                Command::Completions(args) => {
+                    help::completions(&args);
+                    Ok(())
+                }
+                Command::Man(args) => help::man(&args),
             }
         };
         let outcome = work.instrument(span).await;
         telemetry.shut_down();
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(error.as_ref()),
+            Err(error) => match error.downcast_ref() {
+                Some(output::Ended(code)) => ExitCode::from(*code),
+                None => fail(error.as_ref()),
+            },
         }
     })
 }
 
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     let mut message = format!("peshub: {error}");
+    let mut next = next(error);
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
         if !message.ends_with(&text) {
             message = format!("{message}: {text}");
         }
+        next = next.or(self::next(error));
         cause = error.source();
     }
     output::error(&message);
+    if let Some(next) = next {
+        output::error(next);
+    }
     ExitCode::FAILURE
+}
+
+/// Returns what to try next, for failures whose own words do not say it.
+fn next(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if let Some(ClientError::Connect(_)) = error.downcast_ref() {
+        return Some(
+            "is a hub there? `peshub serve` or `peshub dev` runs one, `peshub ping` asks whether it serves; --ca is who its certificate is from",
+        );
+    }
+    if let Some(DbError::Unavailable(_)) = error.downcast_ref() {
+        return Some("`peshub doctor` says what is wrong with the database");
+    }
+    None
 }

@@ -23,6 +23,7 @@ pub mod replay;
 pub mod rpc;
 pub mod secrets;
 pub mod serve;
+pub mod settings;
 pub mod status;
 pub mod tasks;
 pub mod telemetry;

@@ -397,8 +397,8 @@ fn identities(parts: &HubParts, tasks: &Tasks) -> Identities {
 async fn prepare(parts: &HubParts) -> Result<(Vec<u8>, Uuid), StartError> {
     let now = parts.clock.now();
     let mut tx = parts.db.read(&Permit::of_hub()).await?;
-    if let Some(found) = checks::unsafe_setting(tx.connection()).await? {
-        let (name, value, wanted) = found;
+    if let Some(found) = checks::unsafe_settings(tx.connection()).await?.into_iter().next() {
+        let checks::Unsafe { name, value, wanted, .. } = found;
         return Err(StartError::Unsafe { name, value, wanted });
     }
     if let Some(role) = checks::role_without_wall(tx.connection()).await? {

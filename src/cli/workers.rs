@@ -48,6 +48,9 @@ pub(super) struct RegisterArgs {
     /// Makes it safe to repeat.
     #[arg(long, default_value = "")]
     request_id: String,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -197,7 +200,12 @@ async fn register(args: RegisterArgs) -> Outcome {
         request_id: args.request_id,
     };
     let answer = args.client.connect().await?.workers().register_worker(request).await;
-    output::line(&answer.map_err(ClientError::from)?.into_inner().reference);
+    let answer = answer.map_err(ClientError::from)?.into_inner();
+    if args.json {
+        output::json(&json::of_message("peshub.workers.v1.RegisterWorkerResponse", &answer)?);
+    } else {
+        output::line(&answer.reference);
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The database: a transaction opens with a permit, and a write closes with a record.
 
 pub mod begin;
+pub mod schema;
 pub mod trail;
 pub mod wall;
 
@@ -20,9 +21,6 @@ use crate::platform::keys::sealing::DataKey;
 use crate::platform::metrics;
 use crate::platform::permit::Permit;
 use crate::platform::telemetry::context;
-
-/// The schema, step by step; embedded in the binary.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -315,67 +313,6 @@ impl Db {
         let options =
             self.options.clone().options([("default_transaction_isolation", "repeatable read")]);
         Ok(PgConnection::connect_with(&options).await?)
-    }
-
-    /// Brings the schema up to this binary's; one runner at a time, the others wait for it.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be reached, or a step fails; that step is rolled back.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        MIGRATIONS.run(&self.pool).await
-    }
-
-    /// Returns the versions of the steps that the schema has.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be reached.
-    pub async fn applied_steps(&self) -> Result<Vec<i64>, DbError> {
-        let mut connection = self.pool.acquire().await?;
-        let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-            .fetch_one(&mut *connection)
-            .await?;
-        if !exists {
-            return Ok(Vec::new());
-        }
-        let query = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
-        Ok(sqlx::query_scalar(query).fetch_all(&mut *connection).await?)
-    }
-
-    /// Returns how many steps of this binary the schema lacks; steps of a newer binary do no harm.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be reached, or a step fails.
-    pub async fn missing_steps(&self) -> Result<usize, DbError> {
-        let applied = self.applied_steps().await?;
-        let steps = MIGRATIONS.iter().map(|step| step.version);
-        Ok(steps.filter(|step| !applied.contains(step)).count())
-    }
-
-    /// Waits until the schema has every step of this binary; steps of a newer binary do no harm.
-    ///
-    /// # Errors
-    ///
-    /// Never for a database that cannot be reached: that is waited for as well.
-    pub async fn await_schema(&self) -> Result<(), DbError> {
-        let mut said = String::new();
-        loop {
-            let missing = match self.missing_steps().await {
-                Ok(0) => return Ok(()),
-                Ok(missing) => format!("the schema lacks {missing} steps; run `peshub migrate up`"),
-                Err(DbError::Unavailable(error)) => {
-                    format!("the database cannot be reached: {error}")
-                }
-                Err(error) => return Err(error),
-            };
-            if missing != said {
-                tracing::warn!("waiting: {missing}");
-                said = missing;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
     }
 
     /// Closes the pool and waits for its connections to be given back.

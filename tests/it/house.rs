@@ -64,6 +64,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("platform::rpc", &["kernel", "platform", "tonic"], ""),
     ("platform::secrets", &["platform", "sqlx"], ""),
     ("platform::serve", &["platform", "tonic"], "requests and answers have tonic's bodies"),
+    ("platform::settings", &["platform::config", "clap"], "settings are made of arguments"),
     ("platform::status", &["kernel", "tonic", "tonic_types"], "the only door for failures"),
     ("platform::telemetry::export", &["platform", "tonic"], "a collector is reached by gRPC"),
     ("platform::tls", &["platform", "rustls"], ""),
@@ -1129,6 +1130,11 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         &["kernel", "codes", "pb", "platform", "participants", "server", "client", "sqlx"],
         "a hub with all that is around it",
     ),
+    (
+        "doctor",
+        &["kernel::clock", "platform", "rustls", "sqlx"],
+        "looks at everything, as an operator does",
+    ),
     ("client", &["pb", "tonic", "tonic_types", "tonic_prost"], "nothing of the server"),
     (
         "client::trace",
@@ -1201,6 +1207,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "subsidies::wire",
             "server",
             "dev",
+            "doctor",
             "client",
             "json",
             "demo",

@@ -30,6 +30,7 @@ mod kill;
 mod limits;
 mod local;
 mod once;
+mod operations;
 mod participants;
 mod permissions;
 mod postings;

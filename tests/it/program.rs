@@ -19,6 +19,7 @@ pub(crate) fn peshub() -> Command {
             command.env_remove(name);
         }
     }
+    command.env("PESHUB_CONFIG", "/dev/null");
     command.env_remove("DATABASE_URL").stdin(Stdio::null());
     command
 }
