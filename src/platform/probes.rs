@@ -13,7 +13,8 @@ use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::platform::db::{Db, MIGRATIONS};
+use crate::platform::db::Db;
+use crate::platform::db::schema::MIGRATIONS;
 use crate::platform::feed::store as feed;
 use crate::platform::feed::tail::Tail;
 use crate::platform::metrics::meters;
@@ -124,10 +125,9 @@ impl Health {
 
     /// Returns what a hub that starts waits for.
     async fn awaited(&self) -> String {
-        match tokio::time::timeout(READY_TIMEOUT, self.db.missing_steps()).await {
-            Ok(Ok(0)) => "the schema is there; the hub is not, yet".to_owned(),
-            Ok(Ok(missing)) => {
-                format!("the schema lacks {missing} steps; run `peshub migrate up`")
+        match tokio::time::timeout(READY_TIMEOUT, self.db.schema()).await {
+            Ok(Ok(schema)) => {
+                schema.lack().unwrap_or_else(|| "the schema is there; the hub is not, yet".to_owned())
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the database does not answer".to_owned(),
