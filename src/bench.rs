@@ -6,6 +6,7 @@
 pub mod bare;
 pub mod child;
 pub mod direct;
+pub mod eligibility;
 pub mod ingest;
 pub mod issue;
 pub mod rows;

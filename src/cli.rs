@@ -23,7 +23,9 @@ mod participants;
 mod pki;
 mod place;
 mod postings;
+mod programmes;
 mod serve;
+mod subsidies;
 mod watch;
 mod workers;
 
@@ -82,6 +84,12 @@ enum Command {
     /// Make holders' keys, look into credentials and present them.
     #[command(subcommand)]
     Credentials(credentials::CredentialsCommand),
+    /// Apply for subsidies, decide, pay, and reproduce decisions.
+    #[command(subcommand)]
+    Subsidies(subsidies::SubsidiesCommand),
+    /// Write, test, publish and compare programmes of subsidies.
+    #[command(subcommand)]
+    Programmes(programmes::ProgrammesCommand),
     /// Make and change the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -120,6 +128,8 @@ pub fn run() -> ExitCode {
             Command::Issuers(command) => issuers::run(command).await,
             Command::Workers(command) => workers::run(command).await,
             Command::Credentials(command) => credentials::run(command).await,
+            Command::Subsidies(command) => Box::pin(subsidies::run(command)).await,
+            Command::Programmes(command) => programmes::run(command).await,
             Command::Keys(command) => keys::run(command).await,
         };
         telemetry.shut_down();

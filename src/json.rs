@@ -1,6 +1,7 @@
 //! Messages of the contract as JSON, in the canonical Protobuf mapping with the contract's own field names.
 
 pub mod credential_type;
+pub mod programme;
 
 use std::sync::LazyLock;
 
@@ -44,6 +45,18 @@ pub fn of_encoded(name: &str, encoded: &[u8]) -> Result<Value, JsonError> {
 /// There is no such message.
 pub fn of_message(name: &str, message: &impl prost::Message) -> Result<Value, JsonError> {
     of_encoded(name, &message.encode_to_vec())
+}
+
+/// Reads a message of the contract from JSON. `name` is its full name.
+///
+/// # Errors
+///
+/// There is no such message, or the value is none.
+pub fn read_message<M: prost::Message + Default>(name: &str, value: Value) -> Result<M, JsonError> {
+    let descriptor = POOL.as_ref().and_then(|pool| pool.get_message_by_name(name));
+    let descriptor = descriptor.ok_or_else(|| JsonError::NoMessage(name.to_owned()))?;
+    let message = DynamicMessage::deserialize(descriptor, value)?;
+    Ok(M::decode(prost::Message::encode_to_vec(&message).as_slice())?)
 }
 
 /// Returns a message of `peshub.postings.v1` as JSON.

@@ -1,7 +1,9 @@
 //! Puts the exchanges together; the only module that knows all of them.
 
+mod applying;
 mod issuing;
 mod registering;
+mod sweeping;
 mod verifying;
 
 use std::net::SocketAddr;
@@ -35,6 +37,10 @@ use crate::pb::peshub::credentials::v1::credential_service_server::CredentialSer
 use crate::pb::peshub::credentials::v1::issuer_service_server::IssuerServiceServer;
 use crate::pb::peshub::credentials::v1::verification_service_server::VerificationServiceServer;
 use crate::pb::peshub::participants::v1::participant_service_server::ParticipantServiceServer;
+use crate::pb::peshub::subsidies::v1::application_service_server::ApplicationServiceServer;
+use crate::pb::peshub::subsidies::v1::eligibility_service_server::EligibilityServiceServer;
+use crate::pb::peshub::subsidies::v1::population_service_server::PopulationServiceServer;
+use crate::pb::peshub::subsidies::v1::programme_service_server::ProgrammeServiceServer;
 use crate::pb::peshub::workers::v1::worker_service_server::WorkerServiceServer;
 use crate::pb::raw::peshub::postings::v1::posting_service_server::PostingServiceServer;
 use crate::platform::action::Action;
@@ -72,6 +78,11 @@ use crate::postings::page::PageTokens;
 use crate::postings::sync::commit::Committer;
 use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::Watches;
+use crate::subsidies::error::SubsidyError;
+use crate::subsidies::grpc::applications::ApplicationGrpc;
+use crate::subsidies::grpc::eligibility::EligibilityGrpc;
+use crate::subsidies::grpc::populations::PopulationGrpc;
+use crate::subsidies::grpc::programmes::ProgrammeGrpc;
 use crate::workers::commands::Registry;
 use crate::workers::grpc::WorkerGrpc;
 
@@ -159,6 +170,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The programmes cannot be read.
+    #[error("the programmes cannot be read")]
+    Programmes(#[from] SubsidyError),
     /// The trust registry cannot be read.
     #[error("the trust registry cannot be read")]
     Registry(#[from] CredentialError),
@@ -300,6 +314,8 @@ async fn services(
     let issuing = issuing::start(parts, &office, feed, secret).await?;
     let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
     let verifying = verifying::services(parts, (hub, secret), &office.registry, serving, tasks);
+    let sweeping = sweeping::services(parts, secret, tasks).await?;
+    let applying = applying::service(parts, (hub, secret), feed, &sweeping.keeper);
     let participants = ParticipantGrpc {
         db: parts.db.clone(),
         clock: Arc::clone(&parts.clock),
@@ -316,6 +332,16 @@ async fn services(
         .add_service(IssuerServiceServer::new(issuers))
         .add_service(CredentialServiceServer::new(issuing.service))
         .add_service(ConsentServiceServer::new(verifying.consents))
+        .add_service(ApplicationServiceServer::new(applying))
+        .add_service(ProgrammeServiceServer::new(programmes(parts, secret, tasks)))
+        .add_service(
+            EligibilityServiceServer::new(sweeping.eligibility)
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            PopulationServiceServer::new(sweeping.populations)
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        )
         .add_service(
             VerificationServiceServer::new(verifying.verification)
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
@@ -341,6 +367,10 @@ async fn health() -> HealthServer<impl Health> {
     reporter.set_serving::<CredentialServiceServer<CredentialGrpc>>().await;
     reporter.set_serving::<ConsentServiceServer<ConsentGrpc>>().await;
     reporter.set_serving::<VerificationServiceServer<VerificationGrpc>>().await;
+    reporter.set_serving::<ProgrammeServiceServer<ProgrammeGrpc>>().await;
+    reporter.set_serving::<EligibilityServiceServer<EligibilityGrpc>>().await;
+    reporter.set_serving::<PopulationServiceServer<PopulationGrpc>>().await;
+    reporter.set_serving::<ApplicationServiceServer<ApplicationGrpc>>().await;
     health.max_decoding_message_size(QUESTION_BYTES_MAX)
 }
 
@@ -404,6 +434,12 @@ fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc
         tasks: tasks.clone(),
     };
     AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
+}
+
+fn programmes(parts: &HubParts, secret: &[u8], tasks: &Tasks) -> ProgrammeGrpc {
+    let (db, clock, tasks) = (parts.db.clone(), Arc::clone(&parts.clock), tasks.clone());
+    let pages = page::PageTokens::new(&[b"programme pages", secret].concat());
+    ProgrammeGrpc { db, clock, pages, tasks }
 }
 
 fn postings(parts: &HubParts, hub: Uuid, secret: &[u8], feed: &Feed) -> PostingGrpc {

@@ -96,8 +96,17 @@ impl ChildHub {
             let options = Options { address, token, ..Options::default() };
             return Ok(Connection::open(&options).await?);
         }
+        Ok(Connection::open(&self.options(participant)?).await?)
+    }
+
+    /// Returns how to connect as one of the demo participants, with its certificate.
+    ///
+    /// # Errors
+    ///
+    /// The certificate cannot be read.
+    pub fn options(&self, participant: &str) -> Result<Options, BenchError> {
         let (certificate, key) = self.credentials.of(participant);
-        let options = Options {
+        Ok(Options {
             address: format!("https://{}", self.address),
             authorities_pem: Some(std::fs::read_to_string(self.credentials.authority())?),
             identity: Some(ClientIdentity {
@@ -105,8 +114,7 @@ impl ChildHub {
                 key_pem: std::fs::read_to_string(key)?,
             }),
             ..Options::default()
-        };
-        Ok(Connection::open(&options).await?)
+        })
     }
 
     /// Returns the most resident memory that the hub has had, in MiB; `None` where the system does not tell.

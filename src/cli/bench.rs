@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use crate::bench::eligibility::check::{self, CheckOptions};
+use crate::bench::eligibility::claims::{self, ClaimOptions};
+use crate::bench::eligibility::evaluate;
+use crate::bench::eligibility::sweep::{self, SweepOptions};
 use crate::bench::ingest::{self, IngestOptions};
 use crate::bench::issue::IssueOptions;
 use crate::bench::verify::VerifyOptions;
@@ -14,6 +18,7 @@ use crate::bench::{self, Report};
 use crate::cli::place::Place;
 use crate::cli::{Outcome, output};
 use crate::kernel::clock::{Clock as _, SystemClock};
+use crate::platform::config::Surroundings;
 
 /// Commands of `peshub bench`.
 #[derive(Debug, Subcommand)]
@@ -24,6 +29,8 @@ pub(super) enum BenchCommand {
     Watch(WatchBenchArgs),
     /// How fast credentials are verified: against the signature alone.
     Verify(VerifyArgs),
+    /// How fast rules are evaluated on one core, claims taken, checks answered and populations swept.
+    Eligibility(EligibilityArgs),
     /// How fast credentials are issued, how soon a platform that watches knows of a revocation, and how fast statuses are looked up.
     Issue(IssueArgs),
 }
@@ -115,8 +122,31 @@ pub(super) struct IssueArgs {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct EligibilityArgs {
+    /// Where the database of the measurement lives; a temporary folder when absent. It must not hold anything yet.
+    #[arg(long)]
+    bench_dir: Option<PathBuf>,
+    /// Rounds in which the evaluator and the same rule written by hand take turns; 0 leaves them out.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// For how long claims are taken, in seconds; 0 leaves them out.
+    #[arg(long, default_value_t = 10)]
+    claim_seconds: u32,
+    /// For how long checks are asked for, in seconds; 0 leaves them out.
+    #[arg(long, default_value_t = 10)]
+    check_seconds: u32,
+    /// People that are swept; 0 leaves the sweep out.
+    #[arg(long, default_value_t = 1_000_000)]
+    people: usize,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
 pub(super) async fn run(command: BenchCommand) -> Outcome {
     match command {
+        BenchCommand::Eligibility(args) => eligibility(args).await,
         BenchCommand::Verify(args) => verify(args).await,
         BenchCommand::Issue(args) => issue(args).await,
         BenchCommand::Ingest(args) => ingest(args).await,
@@ -143,6 +173,34 @@ async fn verify(args: VerifyArgs) -> Outcome {
             output::error,
         );
         run.await?;
+    }
+    show(&report, args.json)?;
+    Ok(())
+}
+
+async fn eligibility(args: EligibilityArgs) -> Outcome {
+    let place = Place::new(args.bench_dir.clone(), "bench")?;
+    let options =
+        ClaimOptions { seconds: args.claim_seconds, people: 2_000_000, now: SystemClock.now() };
+    let mut report = Report::default();
+    if args.rounds > 0 {
+        evaluate::run(args.rounds, &mut report)?;
+    }
+    let path = Surroundings::of_process().search_path;
+    if args.claim_seconds > 0 {
+        output::error("claiming");
+        let run = claims::run(place.path(), path.clone(), options, &mut report);
+        run.await?;
+    }
+    if args.check_seconds > 0 {
+        let program = std::env::current_exe()?;
+        let options = CheckOptions { seconds: args.check_seconds };
+        let places = (program.as_path(), place.path());
+        check::run(places, options, &mut report, output::error).await?;
+    }
+    if args.people > 0 {
+        let options = SweepOptions { people: args.people, seed: 7, now: SystemClock.now() };
+        sweep::run(place.path(), path, options, &mut report, output::error).await?;
     }
     show(&report, args.json)?;
     Ok(())

@@ -16,6 +16,10 @@ use crate::pb::peshub::credentials::v1::issuer_service_client::IssuerServiceClie
 use crate::pb::peshub::credentials::v1::verification_service_client::VerificationServiceClient;
 use crate::pb::peshub::participants::v1::participant_service_client::ParticipantServiceClient;
 use crate::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
+use crate::pb::peshub::subsidies::v1::application_service_client::ApplicationServiceClient;
+use crate::pb::peshub::subsidies::v1::eligibility_service_client::EligibilityServiceClient;
+use crate::pb::peshub::subsidies::v1::population_service_client::PopulationServiceClient;
+use crate::pb::peshub::subsidies::v1::programme_service_client::ProgrammeServiceClient;
 use crate::pb::peshub::workers::v1::worker_service_client::WorkerServiceClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -148,6 +152,30 @@ impl Connection {
     pub fn verification(&self) -> VerificationServiceClient<Transport> {
         VerificationServiceClient::new(self.transport())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of checks of eligibility.
+    #[must_use]
+    pub fn eligibility(&self) -> EligibilityServiceClient<Transport> {
+        EligibilityServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of populations and sweeps.
+    #[must_use]
+    pub fn populations(&self) -> PopulationServiceClient<Transport> {
+        PopulationServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the service of applications.
+    #[must_use]
+    pub fn applications(&self) -> ApplicationServiceClient<Transport> {
+        ApplicationServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns a client of the book of programmes.
+    #[must_use]
+    pub fn programmes(&self) -> ProgrammeServiceClient<Transport> {
+        ProgrammeServiceClient::new(self.transport()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Returns what calls go through, for those that have no generated client.

@@ -78,6 +78,15 @@ id! {
     StatusListId
 }
 
+id! {
+    /// Whom a bureau keeps facts of.
+    PopulationId
+}
+id! {
+    /// Somebody of a population.
+    SubjectId
+}
+
 impl Revision {
     /// The revision of a new entity.
     pub const FIRST: Self = Self(1);

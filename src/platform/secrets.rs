@@ -13,8 +13,10 @@ use crate::platform::permit::Permit;
 pub const REPLAY: &str = "replay";
 /// What places in status lists and pairwise names of workers are made with.
 pub const CREDENTIALS: &str = "credentials";
+/// What employers are named by, and what is sealed of those whose facts a population keeps.
+pub const SUBSIDIES: &str = "subsidies";
 /// Every secret of this kind.
-const ALL: [&str; 2] = [REPLAY, CREDENTIALS];
+const ALL: [&str; 3] = [REPLAY, CREDENTIALS, SUBSIDIES];
 
 /// Why a secret cannot be had.
 #[derive(Debug, thiserror::Error)]

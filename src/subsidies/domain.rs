@@ -55,6 +55,18 @@ impl Day {
     pub fn plus(self, days: i32) -> Self {
         self.date().checked_add(Duration::days(i64::from(days))).map_or(self, Self::of)
     }
+
+    /// Returns the day that is some months later: the same of its month, or the month's last.
+    #[must_use]
+    pub fn plus_months(self, months: i32) -> Self {
+        let date = self.date();
+        let count = i32::from(u8::from(date.month())).saturating_add(months).saturating_sub(1);
+        let year = date.year().saturating_add(count.div_euclid(12));
+        let month = u8::try_from(count.rem_euclid(12).saturating_add(1)).ok();
+        let Some(month) = month.and_then(|month| Month::try_from(month).ok()) else { return self };
+        let day = date.day().min(month.length(year));
+        Date::from_calendar_date(year, month, day).map_or(self, Self::of)
+    }
 }
 
 /// The Julian day number of 1970-01-01.
@@ -168,6 +180,22 @@ mod tests {
     use time::Date;
 
     use crate::subsidies::domain::Day;
+
+    #[test]
+    fn months_end_where_their_months_do() {
+        for (day, months, expected) in [
+            ("2025-01-31", 1, "2025-02-28"),
+            ("2024-01-31", 1, "2024-02-29"),
+            ("2025-11-30", 3, "2026-02-28"),
+            ("2025-12-01", 1, "2026-01-01"),
+            ("2025-01-15", -1, "2024-12-15"),
+            ("2024-02-29", 12, "2025-02-28"),
+            ("2024-02-29", -48, "2020-02-29"),
+        ] {
+            let day = Day::read(day).unwrap();
+            assert_eq!(day.plus_months(months).to_string(), expected);
+        }
+    }
 
     #[test]
     fn a_day_is_read_and_written_as_the_calendar_has_it() {

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use crate::platform::keys::sealing::DataKey;
-use crate::platform::keys::vault::{KeyVault, Wrapped};
+use crate::platform::keys::vault::{KeyVault, Wrapped, worker_context};
 use crate::workers::domain::{Reference, WorkerId};
 use crate::workers::error::WorkerError;
 
@@ -18,7 +18,7 @@ pub async fn new_key(
     worker: WorkerId,
 ) -> Result<(DataKey, Wrapped), WorkerError> {
     let key = DataKey::random()?;
-    let wrapped = vault.wrap(&key_context(worker), &key).await?;
+    let wrapped = vault.wrap(&worker_context(worker.0), &key).await?;
     Ok((key, wrapped))
 }
 
@@ -32,7 +32,7 @@ pub async fn open_key(
     worker: WorkerId,
     wrapped: &Wrapped,
 ) -> Result<DataKey, WorkerError> {
-    Ok(vault.open(&key_context(worker), wrapped).await?)
+    Ok(vault.open(&worker_context(worker.0), wrapped).await?)
 }
 
 /// Wraps a worker's key under the master key of now.
@@ -45,7 +45,7 @@ pub async fn wrap_anew(
     worker: WorkerId,
     wrapped: &Wrapped,
 ) -> Result<Wrapped, WorkerError> {
-    let context = key_context(worker);
+    let context = worker_context(worker.0);
     let key = vault.open(&context, wrapped).await?;
     Ok(vault.wrap(&context, &key).await?)
 }
@@ -105,10 +105,6 @@ pub fn open_statement(
 #[must_use]
 pub fn request_mac(key: &DataKey, reference: Reference, statement: &[u8]) -> [u8; 32] {
     key.mac(&[b"worker request ", reference.0.as_bytes().as_slice()].concat(), statement)
-}
-
-fn key_context(worker: WorkerId) -> Vec<u8> {
-    [b"worker key ", worker.0.as_bytes().as_slice()].concat()
 }
 
 fn number_context(worker: WorkerId) -> Vec<u8> {

@@ -40,7 +40,7 @@ const RETRY: Retry = Retry {
 };
 
 /// The program as a process of its own.
-struct Program {
+pub(crate) struct Program {
     child: Child,
 }
 
@@ -52,7 +52,7 @@ impl Program {
         Self { child: command.spawn().expect("the program") }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("a process to kill");
         self.child.wait().expect("its end");
     }
@@ -67,16 +67,16 @@ impl Drop for Program {
 }
 
 /// Certificates of a hub as files, and where it listens every time that it is started.
-struct Serving {
+pub(crate) struct Serving {
     dir: PathBuf,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     database: Vec<String>,
     keys: PathBuf,
 }
 
 impl Serving {
     /// Without a directory of keys, which must be those that the database has been used with, it gets new ones.
-    fn new(ca: &DevelopmentCa, database: Vec<String>, keys: Option<PathBuf>) -> Self {
+    pub(crate) fn new(ca: &DevelopmentCa, database: Vec<String>, keys: Option<PathBuf>) -> Self {
         let dir = cluster::directory("kill");
         let keys = keys.unwrap_or_else(|| {
             let keys = dir.join("keys");
@@ -97,7 +97,7 @@ impl Serving {
         Self { dir, address, database, keys }
     }
 
-    fn start(&self) -> Program {
+    pub(crate) fn start(&self) -> Program {
         let file = |name: &str| self.dir.join(name).display().to_string();
         let listen = self.address.to_string();
         let (cert, key, trust) = (file("cert"), file("key"), file("trust"));

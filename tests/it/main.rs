@@ -38,6 +38,7 @@ mod properties;
 mod raw;
 mod refusals;
 mod rules;
+mod subsidies;
 mod support;
 mod wall;
 mod workers;

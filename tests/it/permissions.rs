@@ -43,6 +43,7 @@ use tonic::Code;
 
 use crate::credentials::{matrix, matrix_issuing, matrix_verifying};
 use crate::raw::call;
+use crate::subsidies::{matrix as matrix_subsidies, matrix_applications};
 use crate::support::postings::{in_any_state, posting, upsert};
 use crate::support::sync::SyncStream;
 use crate::support::watch::{Watcher, id, told, watching};
@@ -240,10 +241,12 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
         .encode_to_vec(),
         other => matrix::issuers(other, who, &made.registered)
             .or_else(|| matrix_issuing::credentials(other, who, &made.issued))
+            .or_else(|| matrix_subsidies::request(other, who, &made.programmes))
             .or_else(|| {
                 let posting = (NORTH, EXTERNAL_ID);
                 matrix_verifying::verification(other, who, &made.verified, posting)
             })
+            .or_else(|| matrix_applications::applications(other, who, &made.applied))
             .unwrap_or_else(|| panic!("{other} is new: say here what a sound request of it is")),
     }
 }
@@ -301,7 +304,7 @@ pub(crate) fn bare(hub: &TestHub, token: Option<&str>) -> Options {
 }
 
 /// Registers an organisation and returns its bearer token.
-async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
+pub(crate) async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
     let participant = Participant {
         name: name.to_owned(),
         display_name: name.to_owned(),
@@ -362,6 +365,10 @@ pub(crate) struct Made {
     pub(crate) issued: matrix_issuing::Issued,
     /// What the north platform has recorded and verified.
     pub(crate) verified: matrix_verifying::Verified,
+    /// What the north platform has applied for.
+    pub(crate) applied: matrix_applications::Applied,
+    /// What that bureau has published and drafted.
+    pub(crate) programmes: matrix_subsidies::Programmes,
 }
 
 /// Makes the posting that the calls are about, and waits until its entry in the audit trail has its place.
@@ -378,7 +385,9 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     let registered = matrix::registered(hub).await;
     let verified = matrix_verifying::verified(hub, &worker).await;
     let issued = matrix_issuing::issued(hub).await;
-    Made { cursor, entry_id, worker, registered, issued, verified }
+    let programmes = matrix_subsidies::programmes(hub).await;
+    let applied = matrix_applications::applied(hub, pool).await;
+    Made { cursor, entry_id, worker, registered, issued, verified, programmes, applied }
 }
 
 /// Gives the owner a second system that may read and erase workers and nothing else; returns its token.

@@ -1,12 +1,32 @@
 //! Subsidies: the evaluator, programmes, eligibility, applications.
 
+mod applications;
+mod budget;
 mod cel_spec;
+mod check;
+mod claims;
 mod columns;
 mod dates;
+mod decisions;
 mod differential;
+mod editions;
+mod evidence;
+mod golden;
 mod grammar;
 mod hostile;
+pub(crate) mod matrix;
+pub(crate) mod matrix_applications;
+mod overlays;
+mod population;
+mod program;
+mod programmes;
+mod refused;
+mod replay;
+pub(crate) mod shared;
+mod simulate;
 mod sound;
+mod stream;
+mod sweep;
 mod unknowns;
 
 use std::path::{Path, PathBuf};

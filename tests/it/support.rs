@@ -4,13 +4,16 @@
 //! [`peshub::dev`] are registered, and starts as many hubs over it as it likes. Nothing here sleeps in order to pass: what is
 //! to come is waited for, with [`within`].
 
+pub(crate) mod applications;
 pub(crate) mod author;
 pub(crate) mod cluster;
 pub(crate) mod credentials;
+pub(crate) mod eligibility;
 pub(crate) mod hostile;
 pub(crate) mod issuing;
 pub(crate) mod plain;
 pub(crate) mod postings;
+pub(crate) mod subsidies;
 pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod wallet;

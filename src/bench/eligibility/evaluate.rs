@@ -8,7 +8,7 @@ use crate::bench::eligibility::rule::{CAP, People, Person, compile};
 use crate::bench::{BenchError, Report, rate, ratio};
 use crate::subsidies::domain::Facts;
 use crate::subsidies::evaluator::columns::{Answers, Columns};
-use crate::subsidies::evaluator::judgement::{Judgement, State};
+use crate::subsidies::evaluator::judgement::{Judgement, Range, State};
 use crate::subsidies::evaluator::row::Row;
 use crate::subsidies::evaluator::rule::{Rule, Trace};
 
@@ -28,10 +28,13 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<(), BenchError> {
     let people: Vec<Person> = (1..=PEOPLE).map(Person::new).collect();
     let facts: Vec<Facts> = people.iter().map(Person::facts).collect();
     let rows: Vec<Row> = facts.iter().map(|facts| rule.bind(facts)).collect();
-    let missing: Vec<Row> = facts.iter().enumerate().map(|(at, facts)| lacking(&rule, at, facts)).collect();
+    let missing: Vec<Row> =
+        facts.iter().enumerate().map(|(at, facts)| lacking(&rule, at, facts)).collect();
     let by_column = People::of(&people);
     let mut columns = Columns::of(&rule);
-    facts.iter().for_each(|facts| columns.push(&rule, facts));
+    for facts in &facts {
+        columns.push(&rule, facts);
+    }
     check(&rule, (&people, &rows), (&by_column, &columns))?;
     let mut judgement = Judgement::default();
     let mut judge = |rows: &[Row], trace| {
@@ -111,13 +114,17 @@ fn check(
     by_column.by_hand(CAP, &mut amounts);
     rule.judge_columns(columns, &[CAP], &mut answers);
     let mut eligible = 0_u64;
-    for (((person, row), amount), answer) in people.iter().zip(rows).zip(&amounts).zip(&answers.rows) {
+    for (((person, row), amount), answer) in
+        people.iter().zip(rows).zip(&amounts).zip(&answers.rows)
+    {
         let (failed, by_hand) = person.by_hand(CAP);
-        let judged = rule.judge(row, &[CAP], Trace::On).map_err(|_| wrong("an evaluation failed"))?;
+        let judged =
+            rule.judge(row, &[CAP], Trace::On).map_err(|_| wrong("an evaluation failed"))?;
         let states = judged.criteria.iter().rev();
-        let found = states.fold(0_u16, |bits, one| (bits << 1) | u16::from(one.state == State::NotMet));
+        let found =
+            states.fold(0_u16, |bits, one| (bits << 1) | u16::from(one.state == State::NotMet));
         let same = found == failed
-            && judged.amount.and_then(|amount| amount.known()) == by_hand
+            && judged.amount.and_then(Range::known) == by_hand
             && by_hand.unwrap_or(-1) == *amount
             && (answer.verdict, answer.amount) == (judged.verdict, judged.amount);
         if !same {
@@ -125,7 +132,7 @@ fn check(
         }
         eligible = eligible.saturating_add(u64::from(by_hand.is_some()));
     }
-    if eligible < PEOPLE / 10 || eligible > PEOPLE / 10 * 9 {
+    if !(PEOPLE / 10..=PEOPLE / 10 * 9).contains(&eligible) {
         return Err(wrong("too few or too many are eligible for a fair measurement"));
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use crate::platform::keys::KeyError;
 use crate::platform::keys::sealing::DataKey;
@@ -39,6 +40,13 @@ impl fmt::Debug for Wrapped {
             .field("master_key_id", &self.master_key_id)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the context in which a worker's own key is wrapped: with it every exchange seals what it keeps of the worker, so that erasure
+/// destroys all of it at once.
+#[must_use]
+pub fn worker_context(worker: Uuid) -> Vec<u8> {
+    [b"worker key ", worker.as_bytes().as_slice()].concat()
 }
 
 /// A digest under an index key.

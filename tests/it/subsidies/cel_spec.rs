@@ -73,7 +73,9 @@ impl Reader {
             Expr::List(list) if list.optional_indices.is_empty() => {
                 let mut of = None;
                 for item in &list.elements {
-                    let Kind::One(kind) = self.kind(item)? else { return beyond("a list of lists") };
+                    let Kind::One(kind) = self.kind(item)? else {
+                        return beyond("a list of lists");
+                    };
                     if *of.get_or_insert(kind) != kind {
                         return Err(Not::Typed);
                     }
@@ -107,12 +109,10 @@ impl Reader {
         let arguments: Vec<&IdedExpr> = call.args.iter().collect();
         let library = call.target.as_deref().and_then(dotted);
         match (library.as_deref(), name, arguments.as_slice()) {
-            (Some("math"), "least" | "greatest", [one]) => {
-                match self.kind(one)? {
-                    Kind::One(Type::Int) | Kind::Many(Some(Type::Int)) => Ok(Kind::One(Type::Int)),
-                    _ => Err(Not::Typed),
-                }
-            }
+            (Some("math"), "least" | "greatest", [one]) => match self.kind(one)? {
+                Kind::One(Type::Int) | Kind::Many(Some(Type::Int)) => Ok(Kind::One(Type::Int)),
+                _ => Err(Not::Typed),
+            },
             (Some("math"), "least" | "greatest", several) => {
                 for one in several {
                     self.one(one, Type::Int)?;
@@ -130,7 +130,9 @@ impl Reader {
                 let (left, right) = (self.kind(left)?, self.kind(right)?);
                 match (&left, &right) {
                     (Kind::One(Type::Int), Kind::One(Type::Int)) => Ok(Kind::One(Type::Int)),
-                    (Kind::One(Type::String), Kind::One(Type::String)) => beyond("texts made of texts"),
+                    (Kind::One(Type::String), Kind::One(Type::String)) => {
+                        beyond("texts made of texts")
+                    }
                     (Kind::Many(_), Kind::Many(_)) => beyond("lists made of lists"),
                     _ => Err(Not::Typed),
                 }
@@ -236,9 +238,31 @@ impl Reader {
 
 /// Functions of CEL and its extensions that the subset does not have.
 const CEL_FUNCTIONS: &[&str] = &[
-    "dyn", "int", "uint", "double", "string", "bytes", "bool", "type", "timestamp", "duration",
-    "matches", "list", "ip", "cidr", "isIP", "isCIDR", "has", "all", "exists", "map", "filter",
-    "exists_one", "optional", "_?._", "_[?_]",
+    "dyn",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "bool",
+    "type",
+    "timestamp",
+    "duration",
+    "matches",
+    "list",
+    "ip",
+    "cidr",
+    "isIP",
+    "isCIDR",
+    "has",
+    "all",
+    "exists",
+    "map",
+    "filter",
+    "exists_one",
+    "optional",
+    "_?._",
+    "_[?_]",
 ];
 
 fn both(left: Result<(), Not>, right: Result<(), Not>) -> Result<(), Not> {
@@ -370,7 +394,9 @@ fn run(test: &Test) -> Result<(), String> {
         (None, Some(Kind::Many(_))) => questions.push(format!("size({whole}\n) >= 0")),
         (None, Some(Kind::One(Type::Bool))) => questions.push(format!("({whole}\n)")),
         (None, Some(Kind::One(Type::Int))) => questions.push(format!("({whole}\n) == 0")),
-        (None, Some(Kind::One(Type::String)) | None) => questions.push(format!("({whole}\n) == ''")),
+        (None, Some(Kind::One(Type::String)) | None) => {
+            questions.push(format!("({whole}\n) == ''"))
+        }
     }
     let catalogue = Catalogue::new(definitions);
     let scope = Scope { catalogue: &catalogue, parameters: &[] };
@@ -409,7 +435,10 @@ fn every_conformance_test_about_the_subset_passes() {
                 inside += 1;
                 ill_typed += usize::from(test.kind.is_none());
                 if let Err(why) = run(&test) {
-                    wrong.push(format!("{}/{}: {}: {why}", json["file"], json["name"], json["expr"]));
+                    wrong.push(format!(
+                        "{}/{}: {}: {why}",
+                        json["file"], json["name"], json["expr"]
+                    ));
                 }
             }
         }
@@ -425,7 +454,11 @@ fn every_conformance_test_about_the_subset_passes() {
 fn a_wrong_expectation_is_seen() {
     for (expr, matcher, want) in [
         ("1 + 1", "value", r#"{"t": "int", "v": "3"}"#),
-        ("[1, 2].map(x, x * 2)", "value", r#"{"t": "list", "v": [{"t": "int", "v": "2"}, {"t": "int", "v": "5"}]}"#),
+        (
+            "[1, 2].map(x, x * 2)",
+            "value",
+            r#"{"t": "list", "v": [{"t": "int", "v": "2"}, {"t": "int", "v": "5"}]}"#,
+        ),
         ("[1, 2]", "value", r#"{"t": "list", "v": [{"t": "int", "v": "1"}]}"#),
         ("'a' < 'b'", "value", r#"{"t": "bool", "v": false}"#),
         ("1 / 1", "eval_error", "null"),

@@ -30,8 +30,10 @@ fn rows(dice: &mut Dice) -> Vec<Facts> {
     let world = world();
     (0..ROWS)
         .map(|_| {
-            let values: Vec<Plain> =
-                world.iter().map(|fact| fact.domain[dice.below(fact.domain.len())].clone()).collect();
+            let values: Vec<Plain> = world
+                .iter()
+                .map(|fact| fact.domain[dice.below(fact.domain.len())].clone())
+                .collect();
             let hidden: Vec<usize> = (0..world.len()).filter(|_| dice.below(12) == 0).collect();
             facts(&values, &hidden)
         })
@@ -52,8 +54,10 @@ fn columns_answer_as_rows_do() {
         let wider = [maker.truth(2).to_string()];
         let wider: Vec<&str> = wider.iter().take(maker.dice.below(2)).map(String::as_str).collect();
         let amount = format!("math.least({}, param.cap) + 1", maker.int(3));
-        let sources: Vec<_> =
-            criteria.iter().map(|text| CriterionSource { expression: text, wider: &wider }).collect();
+        let sources: Vec<_> = criteria
+            .iter()
+            .map(|text| CriterionSource { expression: text, wider: &wider })
+            .collect();
         let source = RuleSource { criteria: &sources, amount: Some(&amount) };
         let scope = Scope { catalogue: &catalogue, parameters: &parameters };
         let rule = Rule::compile(&source, &scope).unwrap();
@@ -62,7 +66,10 @@ fn columns_answer_as_rows_do() {
         let mut answers = Answers::default();
         rule.judge_columns(&columns, &[7], &mut answers);
         if let Some(number) = differs(&rule, &rows, &answers) {
-            panic!("row {number} of {criteria:?} or {wider:?} => {amount}: {:?}", answers.rows[number]);
+            panic!(
+                "row {number} of {criteria:?} or {wider:?} => {amount}: {:?}",
+                answers.rows[number]
+            );
         }
         for answer in &answers.rows {
             seen[answer.verdict as usize] += 1;

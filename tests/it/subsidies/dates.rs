@@ -84,10 +84,8 @@ impl Between {
         let day = |(year, month, day): Civil| {
             Value::Day(Day::read(&format!("{year:04}-{month:02}-{day:02}")).unwrap())
         };
-        let facts = Facts::from([
-            (Arc::from("one.day"), day(from)),
-            (Arc::from("other.day"), day(to)),
-        ]);
+        let facts =
+            Facts::from([(Arc::from("one.day"), day(from)), (Arc::from("other.day"), day(to))]);
         [0, 1, 2].map(|unit| {
             let expression: &Expression = &self.expressions[unit];
             let answer = expression.judge(&expression.bind(&facts), &[], Trace::Off).unwrap();
@@ -176,8 +174,11 @@ thread_local! {
 /// The comparison sees an evaluator that counts a leapling's birthday on 28 February, or the day of birth itself not.
 #[test]
 fn another_way_to_count_is_seen() {
-    let earlier = |from: Civil, to: Civil| (to.0 - from.0) - i32::from((to.1, to.2) < (from.1, from.2.min(28)));
-    let later = |from: Civil, to: Civil| (to.0 - from.0) - i32::from((to.1, to.2) <= (from.1, from.2));
+    let earlier = |from: Civil, to: Civil| {
+        (to.0 - from.0) - i32::from((to.1, to.2) < (from.1, from.2.min(28)))
+    };
+    let later =
+        |from: Civil, to: Civil| (to.0 - from.0) - i32::from((to.1, to.2) <= (from.1, from.2));
     let (birth, day) = ((2004, 2, 29), (2022, 2, 28));
     assert_ne!(i64::from(earlier(birth, day)), second(birth, day)[0]);
     let (birth, day) = ((2007, 6, 15), (2025, 6, 15));

@@ -245,9 +245,14 @@ impl Tree {
             }
             Self::Index(of, index) => {
                 let (of, index) = (list(of)?, int(index)?);
-                usize::try_from(index).ok().and_then(|index| of.get(index).cloned()).ok_or(Failed)?
+                usize::try_from(index)
+                    .ok()
+                    .and_then(|index| of.get(index).cloned())
+                    .ok_or(Failed)?
             }
-            Self::Over(name, of, body) => over(name, &list(of)?, |item| body.plain(facts, Some(item)))?,
+            Self::Over(name, of, body) => {
+                over(name, &list(of)?, |item| body.plain(facts, Some(item)))?
+            }
         })
     }
 }
@@ -258,7 +263,8 @@ fn over(
     body: impl Fn(&Plain) -> Result<Plain, Failed>,
 ) -> Result<Plain, Failed> {
     let results: Vec<_> = items.iter().map(body).collect();
-    let count = |wanted: bool| results.iter().filter(|one| **one == Ok(Plain::Truth(wanted))).count();
+    let count =
+        |wanted: bool| results.iter().filter(|one| **one == Ok(Plain::Truth(wanted))).count();
     let failed = results.contains(&Err(Failed));
     Ok(match name {
         "all" if count(false) > 0 => Plain::Truth(false),
@@ -268,7 +274,8 @@ fn over(
         "exists" => Plain::Truth(false),
         "exists_one" => Plain::Truth(count(true) == 1),
         "filter" => {
-            let kept = items.iter().zip(&results).filter(|(_, kept)| **kept == Ok(Plain::Truth(true)));
+            let kept =
+                items.iter().zip(&results).filter(|(_, kept)| **kept == Ok(Plain::Truth(true)));
             Plain::List(kept.map(|(item, _)| item.clone()).collect())
         }
         _ => Plain::List(results.into_iter().map(Result::unwrap).collect()),
@@ -372,7 +379,9 @@ impl<'a> Maker<'a> {
                 self.int(below).into(),
                 self.int(below).into(),
             ),
-            7 => Tree::Size(if self.dice.below(4) == 0 { self.text(below) } else { self.ints(below) }.into()),
+            7 => Tree::Size(
+                if self.dice.below(4) == 0 { self.text(below) } else { self.ints(below) }.into(),
+            ),
             8 => Tree::Index(self.ints(below).into(), self.int(0).into()),
             _ => self.int(0),
         }
@@ -403,7 +412,9 @@ impl<'a> Maker<'a> {
     }
 
     fn piece(&mut self) -> Tree {
-        Tree::Lit(Plain::Text(self.dice.one_of(&["re", "d", "red", "green", "", "x", "dd"]).to_owned()))
+        Tree::Lit(Plain::Text(
+            self.dice.one_of(&["re", "d", "red", "green", "", "x", "dd"]).to_owned(),
+        ))
     }
 
     fn text(&mut self, depth: usize) -> Tree {

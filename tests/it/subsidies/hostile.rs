@@ -15,7 +15,11 @@ fn catalogue() -> Catalogue {
         name: name.into(),
         kind,
         max_items,
-        choices: if kind == Scalar::Enum { ["large".into(), "small".into()].into() } else { [].into() },
+        choices: if kind == Scalar::Enum {
+            ["large".into(), "small".into()].into()
+        } else {
+            [].into()
+        },
         least: 0,
         greatest: GREATEST_NUMBER,
         fresh_for_days: 0,
@@ -176,13 +180,59 @@ fn letters_at_random_do_no_harm() {
     let scope = Scope { catalogue: &catalogue, parameters: &[] };
     let mut dice = Dice(0xfeed);
     let pieces = [
-        "(", ")", "[", "]", "{", "}", "!", "-", "&&", "||", "==", "<", "in", "?", ":", ".", ",", "a",
-        "n", "xs", "hue", "w.m", "item", "true", "null", "1", "9223372036854775807", "'red'", "\"",
-        "'''", "\\", "r'", "b'", "0x", "//", "\n", "日", "\u{0}", "\u{301}", "size(", "math.least(",
-        "xs.all(item, ", "date('2024-02-29')", "years_between(", "+", "*", "%", "/", " ",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "!",
+        "-",
+        "&&",
+        "||",
+        "==",
+        "<",
+        "in",
+        "?",
+        ":",
+        ".",
+        ",",
+        "a",
+        "n",
+        "xs",
+        "hue",
+        "w.m",
+        "item",
+        "true",
+        "null",
+        "1",
+        "9223372036854775807",
+        "'red'",
+        "\"",
+        "'''",
+        "\\",
+        "r'",
+        "b'",
+        "0x",
+        "//",
+        "\n",
+        "日",
+        "\u{0}",
+        "\u{301}",
+        "size(",
+        "math.least(",
+        "xs.all(item, ",
+        "date('2024-02-29')",
+        "years_between(",
+        "+",
+        "*",
+        "%",
+        "/",
+        " ",
     ];
     for _ in 0..20_000 {
-        let source: String = (0..dice.below(40)).map(|_| pieces[dice.below(pieces.len())]).collect();
+        let source: String =
+            (0..dice.below(40)).map(|_| pieces[dice.below(pieces.len())]).collect();
         for wanted in [Wanted::Truth, Wanted::Number] {
             if let Ok(expression) = Expression::compile(&source, &scope, wanted) {
                 drop(expression.judge(&expression.bind(&Facts::new()), &[], Trace::On));
@@ -250,10 +300,26 @@ fn an_evaluation_that_fails_says_where() {
     let scope = Scope { catalogue: &catalogue, parameters: &[] };
     for (source, wage, wanted) in [
         ("100 / worker.wage > 3", 0, "criteria[0] at 1:1: it divides by zero: 100 / worker.wage"),
-        ("true &&\n 100 % worker.wage > 3", 0, "criteria[0] at 2:2: it divides by zero: 100 % worker.wage"),
-        ("worker.wage * 9223372036854775807 > 3", 2, "criteria[0] at 1:1: a number does not fit 64 bits: worker.wage * 9223372036854775807"),
-        ("[1, 2][worker.wage] > 3", 2, "criteria[0] at 1:1: the list has no such item: [1, 2][worker.wage]"),
-        ("math.least([1].filter(x, x > worker.wage)) > 3", 2, "criteria[0] at 1:1: the list is empty: math.least([1].filter(x, x > worker.wage))"),
+        (
+            "true &&\n 100 % worker.wage > 3",
+            0,
+            "criteria[0] at 2:2: it divides by zero: 100 % worker.wage",
+        ),
+        (
+            "worker.wage * 9223372036854775807 > 3",
+            2,
+            "criteria[0] at 1:1: a number does not fit 64 bits: worker.wage * 9223372036854775807",
+        ),
+        (
+            "[1, 2][worker.wage] > 3",
+            2,
+            "criteria[0] at 1:1: the list has no such item: [1, 2][worker.wage]",
+        ),
+        (
+            "math.least([1].filter(x, x > worker.wage)) > 3",
+            2,
+            "criteria[0] at 1:1: the list is empty: math.least([1].filter(x, x > worker.wage))",
+        ),
     ] {
         let expression = Expression::compile(source, &scope, Wanted::Truth).unwrap();
         let facts = Facts::from([("worker.wage".into(), Value::Number(wage))]);

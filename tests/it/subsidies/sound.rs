@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use peshub::subsidies::evaluator::Scope;
 use peshub::subsidies::evaluator::columns::{Answers, Columns};
 use peshub::subsidies::evaluator::judgement::{EvalError, Judgement, Range, State};
 use peshub::subsidies::evaluator::rule::{CriterionSource, Rule, RuleSource, Trace, Which};
-use peshub::subsidies::evaluator::Scope;
 
 use crate::subsidies::grammar::{Dice, Failed, Maker, Plain, Tree, catalogue, facts, world};
 
@@ -69,7 +69,8 @@ impl Truth {
             }
             truth.verdicts.push(verdict);
             truth.completions.push(picks.clone());
-            let Some(place) = (0..picks.len()).rfind(|at| picks[*at] + 1 < world[hidden[*at]].domain.len())
+            let Some(place) =
+                (0..picks.len()).rfind(|at| picks[*at] + 1 < world[hidden[*at]].domain.len())
             else {
                 break;
             };
@@ -134,19 +135,20 @@ fn complaints(rule: &Rule, truth: &Truth, answer: &Result<Judgement, EvalError>)
     if truth.verdicts.iter().all(Option::is_none) {
         found.push("it did not fail where it always does".to_owned());
     }
-    let mut judge = |what: &str, said: State, open: BTreeSet<Arc<str>>, outcomes: &[Option<bool>]| {
-        let right = state(outcomes);
-        if said != right {
-            found.push(format!("{what} is {said:?}, right is {right:?}"));
-        }
-        let turning = truth.turning(outcomes);
-        if !open.is_superset(&turning) {
-            found.push(format!("{what}: {turning:?} can turn it, only {open:?} are said"));
-        }
-        if judgement.exact && open != turning {
-            found.push(format!("{what}: only {turning:?} can turn it, {open:?} are said"));
-        }
-    };
+    let mut judge =
+        |what: &str, said: State, open: BTreeSet<Arc<str>>, outcomes: &[Option<bool>]| {
+            let right = state(outcomes);
+            if said != right {
+                found.push(format!("{what} is {said:?}, right is {right:?}"));
+            }
+            let turning = truth.turning(outcomes);
+            if !open.is_superset(&turning) {
+                found.push(format!("{what}: {turning:?} can turn it, only {open:?} are said"));
+            }
+            if judgement.exact && open != turning {
+                found.push(format!("{what}: only {turning:?} can turn it, {open:?} are said"));
+            }
+        };
     let names = |set| rule.names(set).cloned().collect::<BTreeSet<_>>();
     for (index, (said, outcomes)) in judgement.criteria.iter().zip(&truth.criteria).enumerate() {
         judge(&format!("criterion {index}"), said.state, names(said.open), outcomes);
@@ -189,7 +191,11 @@ fn case(dice: &mut Dice) -> Case {
     let sources: Vec<_> =
         texts.iter().map(|text| CriterionSource { expression: text, wider: &[] }).collect();
     let amount_text = amount.to_string();
-    let text = format!("{} => {amount_text}, hidden {:?}", texts.join(" ;; "), hidden.iter().map(|fact| world[*fact].name).collect::<Vec<_>>());
+    let text = format!(
+        "{} => {amount_text}, hidden {:?}",
+        texts.join(" ;; "),
+        hidden.iter().map(|fact| world[*fact].name).collect::<Vec<_>>()
+    );
     let source = RuleSource { criteria: &sources, amount: Some(&amount_text) };
     let rule = Rule::compile(&source, &Scope { catalogue: &catalogue(), parameters: &[] });
     let rule = rule.unwrap_or_else(|defects| panic!("{text}: {defects:?}"));
@@ -215,7 +221,8 @@ fn no_answer_contradicts_a_completion_and_exactly_what_matters_is_asked() {
                 asked += usize::from(!one.ask.is_empty());
                 inexact += usize::from(!one.exact);
                 loose += usize::from(one.amount.is_some_and(|amount| !amount.exact));
-                settled += usize::from(one.verdict != State::Unknown && case.truth.verdicts.len() > 1);
+                settled +=
+                    usize::from(one.verdict != State::Unknown && case.truth.verdicts.len() > 1);
             }
             (Err(one), Err(two)) => {
                 assert_eq!(one, two);

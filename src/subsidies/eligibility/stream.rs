@@ -1,0 +1,150 @@
+//! A stream of checks: batches are spread over the processors, and answered in their order.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
+use tracing::Instrument as _;
+
+use crate::kernel::clock::SharedClock;
+use crate::kernel::fault::Fault;
+use crate::pb::peshub::subsidies::v1 as pb;
+use crate::pb::peshub::subsidies::v1::check_subjects_request::Message;
+use crate::platform::tasks::Tasks;
+use crate::subsidies::book::Programmes;
+use crate::subsidies::domain::Day;
+use crate::subsidies::eligibility::Terms;
+use crate::subsidies::error::SubsidyError;
+use crate::subsidies::incoming::{next, sound};
+use crate::subsidies::wire::eligibility as wire;
+
+/// Answers that wait for the transport.
+const QUEUE: usize = 2;
+/// Most threads for the subjects of one batch.
+const THREADS_MAX: usize = 8;
+/// The messages of a stream.
+const MESSAGE: &str = "peshub.subsidies.v1.CheckSubjectsRequest";
+
+/// What goes out on a stream.
+pub type Outgoing = Result<pb::CheckSubjectsResponse, Fault>;
+
+/// Serves checks, one by one and in streams.
+#[derive(Clone)]
+pub struct Checks {
+    /// The programmes in force.
+    pub programmes: Programmes,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Where streams run.
+    pub tasks: Tasks,
+}
+
+impl std::fmt::Debug for Checks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checks").finish_non_exhaustive()
+    }
+}
+
+impl Checks {
+    /// Checks one subject.
+    ///
+    /// # Errors
+    ///
+    /// `FIELDS_INVALID`, `FACT_UNKNOWN`, `PROGRAMME_NOT_FOUND`, `PROGRAMME_EDITION_NOT_FOUND`, `EVALUATION_FAILED`.
+    pub async fn one(
+        &self,
+        request: pb::CheckEligibilityRequest,
+    ) -> Result<pb::CheckEligibilityResponse, Fault> {
+        let terms = self.terms(request.terms, "terms").await?;
+        let (determinations, questions) = if terms.is_dear() {
+            let work = move || terms.check(&request.facts);
+            tokio::task::spawn_blocking(work).await.map_err(Fault::internal)??
+        } else {
+            terms.check(&request.facts)?
+        };
+        Ok(pb::CheckEligibilityResponse { determinations, questions })
+    }
+
+    async fn terms(&self, sent: Option<pb::CheckTerms>, at: &str) -> Result<Terms, SubsidyError> {
+        let today = Day::of(self.clock.now().date());
+        Terms::find(&self.programmes, wire::asked(sent, today, at)?).await
+    }
+
+    /// Serves a stream until either side ends it. Answers come out of the receiver.
+    #[must_use]
+    pub fn serve(
+        &self,
+        incoming: Streaming<pb::CheckSubjectsRequest>,
+        draining: CancellationToken,
+    ) -> mpsc::Receiver<Outgoing> {
+        let (answers, receiver) = mpsc::channel(QUEUE);
+        let checks = self.clone();
+        let work = async move {
+            if let Err(fault) = checks.run((incoming, draining), &answers).await {
+                // Nobody listens any more when this fails.
+                answers.send(Err(fault)).await.unwrap_or_default();
+            }
+        };
+        drop(self.tasks.spawn(work.in_current_span()));
+        receiver
+    }
+
+    async fn run(
+        &self,
+        (mut incoming, draining): (Streaming<pb::CheckSubjectsRequest>, CancellationToken),
+        answers: &mpsc::Sender<Outgoing>,
+    ) -> Result<(), Fault> {
+        let Some(first) = next(&mut incoming, MESSAGE).await? else { return Ok(()) };
+        let Some(Message::Open(open)) = first.message else {
+            let expected = "the first message opens the stream";
+            return Err(SubsidyError::OutOfStep { expected }.into());
+        };
+        let terms = Arc::new(self.terms(Some(sound(open)?), "open").await?);
+        loop {
+            let message = tokio::select! {
+                () = draining.cancelled() => return Err(SubsidyError::ShuttingDown.into()),
+                () = answers.closed() => return Ok(()),
+                message = next(&mut incoming, MESSAGE) => message?,
+            };
+            let Some(message) = message else { return Ok(()) };
+            let Some(Message::Batch(batch)) = message.message else {
+                let expected = "batches follow the opening";
+                return Err(SubsidyError::OutOfStep { expected }.into());
+            };
+            let batch = sound(batch)?;
+            let number = batch.number;
+            let results = spread(&terms, batch.subjects).await?;
+            if answers.send(Ok(pb::CheckSubjectsResponse { number, results })).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Checks subjects, spread over the processors; the results come in their order.
+async fn spread(
+    terms: &Arc<Terms>,
+    subjects: Vec<pb::CheckSubject>,
+) -> Result<Vec<pb::SubjectResult>, Fault> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let length = subjects.len().div_ceil(processors.clamp(1, THREADS_MAX)).max(1);
+    let mut subjects = subjects.into_iter();
+    let mut threads = Vec::new();
+    loop {
+        let chunk: Vec<_> = subjects.by_ref().take(length).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        let terms = Arc::clone(terms);
+        let work = move || -> Vec<_> {
+            chunk.iter().map(|it| wire::result(terms.check(&it.facts))).collect()
+        };
+        threads.push(tokio::task::spawn_blocking(work));
+    }
+    let mut results = Vec::new();
+    for thread in threads {
+        results.extend(thread.await.map_err(Fault::internal)?);
+    }
+    Ok(results)
+}
