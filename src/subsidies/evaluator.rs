@@ -25,17 +25,23 @@ mod tree;
 
 mod check;
 
+mod forms;
+
 mod vocabulary;
 
 mod node;
 
 mod days;
 
+pub mod cell;
+
 mod run;
 
 mod judge;
 
 mod region;
+
+mod possible;
 
 mod abstracted;
 

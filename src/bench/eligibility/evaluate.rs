@@ -8,7 +8,7 @@ use crate::bench::eligibility::rule::{CAP, People, Person, compile};
 use crate::bench::{BenchError, Report, rate, ratio};
 use crate::subsidies::domain::Facts;
 use crate::subsidies::evaluator::columns::{Answers, Columns};
-use crate::subsidies::evaluator::judgement::{Judgement, State};
+use crate::subsidies::evaluator::judgement::{Judgement, Range, State};
 use crate::subsidies::evaluator::row::Row;
 use crate::subsidies::evaluator::rule::{Rule, Trace};
 
@@ -32,7 +32,9 @@ pub fn run(rounds: usize, report: &mut Report) -> Result<(), BenchError> {
         facts.iter().enumerate().map(|(at, facts)| lacking(&rule, at, facts)).collect();
     let by_column = People::of(&people);
     let mut columns = Columns::of(&rule);
-    facts.iter().for_each(|facts| columns.push(&rule, facts));
+    for facts in &facts {
+        columns.push(&rule, facts);
+    }
     check(&rule, (&people, &rows), (&by_column, &columns))?;
     let mut judgement = Judgement::default();
     let mut judge = |rows: &[Row], trace| {
@@ -122,7 +124,7 @@ fn check(
         let found =
             states.fold(0_u16, |bits, one| (bits << 1) | u16::from(one.state == State::NotMet));
         let same = found == failed
-            && judged.amount.and_then(|amount| amount.known()) == by_hand
+            && judged.amount.and_then(Range::known) == by_hand
             && by_hand.unwrap_or(-1) == *amount
             && (answer.verdict, answer.amount) == (judged.verdict, judged.amount);
         if !same {
@@ -130,7 +132,7 @@ fn check(
         }
         eligible = eligible.saturating_add(u64::from(by_hand.is_some()));
     }
-    if eligible < PEOPLE / 10 || eligible > PEOPLE / 10 * 9 {
+    if !(PEOPLE / 10..=PEOPLE / 10 * 9).contains(&eligible) {
         return Err(wrong("too few or too many are eligible for a fair measurement"));
     }
     Ok(())

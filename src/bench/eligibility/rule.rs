@@ -33,6 +33,7 @@ const TYPES: [&str; 3] = ["enterprise", "social_org", "public_institution"];
 
 /// A person of whom all is known, as a programmer has it.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts as a programmer has them")]
 pub struct Person {
     employer_type: u8,
     born: Date,
@@ -149,7 +150,7 @@ impl Person {
 /// People as columns, as a programmer has them.
 #[derive(Clone, Debug, Default)]
 pub struct People {
-    people: Vec<Person>,
+    count: usize,
     employer_type: Vec<u8>,
     born: Vec<Date>,
     hired: Vec<Date>,
@@ -165,7 +166,7 @@ impl People {
         let all = |get: fn(&Person) -> i64| people.iter().map(get).collect();
         let are = |get: fn(&Person) -> bool| people.iter().map(get).collect();
         Self {
-            people: people.to_vec(),
+            count: people.len(),
             employer_type: people.iter().map(|one| one.employer_type).collect(),
             born: people.iter().map(|one| one.born).collect(),
             hired: people.iter().map(|one| one.hired).collect(),
@@ -190,7 +191,7 @@ impl People {
 
     /// The rule by hand over columns: the amount, or -1 where a criterion fails.
     pub fn by_hand(&self, cap: i64, out: &mut Vec<i64>) {
-        let mut met = vec![true; self.people.len()];
+        let mut met = vec![true; self.count];
         let mut narrow = |holds: &dyn Fn(usize) -> bool| {
             met.iter_mut().enumerate().for_each(|(row, met)| *met &= holds(row));
         };

@@ -7,132 +7,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::subsidies::evaluator::LOCALS_MAX;
-use crate::subsidies::evaluator::days::{Unit, between};
+use crate::subsidies::evaluator::cell::{Cell, ErrorKind, Tag};
 use crate::subsidies::evaluator::defect::Place;
 use crate::subsidies::evaluator::node::{Arithmetic, Compare, Fold, List, Node};
+use crate::subsidies::evaluator::possible::{
+    Abstract, Outcomes, Values, compared, computed, equal, extreme, known, length, lying_between,
+    valued,
+};
 use crate::subsidies::evaluator::region::{Domain, Region};
-use crate::subsidies::evaluator::run::{Cell, ErrorKind, Tag, View};
-
-/// What a truth can be, a bit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcomes(pub(crate) u8);
-
-impl Outcomes {
-    pub(crate) const NONE: Self = Self(0);
-    pub(crate) const TRUE: Self = Self(1);
-    pub(crate) const FALSE: Self = Self(2);
-    pub(crate) const ERROR: Self = Self(4);
-
-    pub(crate) fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub(crate) fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(crate) fn when(self, holds: bool) -> Self {
-        if holds { self } else { Self::NONE }
-    }
-
-    pub(crate) fn one(self) -> bool {
-        self.0.count_ones() == 1
-    }
-
-    /// `&&` of parts that do not depend on one another: false wins over an error, an error over true.
-    pub(crate) fn all(parts: impl IntoIterator<Item = Self>) -> Self {
-        let (mut every, mut some, mut spared) = (Self::TRUE, Self::NONE, true);
-        for part in parts {
-            some = some.with(part);
-            every = Self(every.0 & part.0);
-            spared &= part.has(Self::TRUE.with(Self::ERROR));
-        }
-        let error = Self::ERROR.when(some.has(Self::ERROR) && spared);
-        every.with(Self(some.0 & Self::FALSE.0)).with(error)
-    }
-
-    pub(crate) fn not(self) -> Self {
-        let swapped =
-            Self::FALSE.when(self.has(Self::TRUE)).with(Self::TRUE.when(self.has(Self::FALSE)));
-        swapped.with(Self(self.0 & Self::ERROR.0))
-    }
-
-    /// `||`
-    pub(crate) fn any(parts: impl IntoIterator<Item = Self>) -> Self {
-        Self::all(parts.into_iter().map(Self::not)).not()
-    }
-}
-
-/// What values something can have.
-#[derive(Clone, Debug)]
-pub(crate) enum Values {
-    /// None: it always fails.
-    None,
-    Span(i64, i64),
-    Texts(Arc<[i64]>),
-    FreshText,
-    AnyText,
-}
-
-/// What something can be.
-#[derive(Clone, Debug)]
-pub(crate) struct Abstract {
-    pub(crate) values: Values,
-    /// An error that can happen.
-    pub(crate) error: Option<Cell>,
-}
-
-impl Abstract {
-    pub(crate) fn span(least: i64, greatest: i64) -> Self {
-        Self { values: Values::Span(least, greatest), error: None }
-    }
-
-    fn with_error(self, error: Option<Cell>) -> Self {
-        Self { error: self.error.or(error), ..self }
-    }
-
-    fn failing(error: Option<Cell>) -> Self {
-        Self { values: Values::None, error }
-    }
-
-    fn truths(outcomes: Outcomes, error: Option<Cell>) -> Self {
-        let values = match (outcomes.has(Outcomes::FALSE), outcomes.has(Outcomes::TRUE)) {
-            (true, true) => Values::Span(0, 1),
-            (true, false) => Values::Span(0, 0),
-            (false, true) => Values::Span(1, 1),
-            (false, false) => Values::None,
-        };
-        let fallback = Cell::error(ErrorKind::Overflow, Place::default());
-        let error = outcomes.has(Outcomes::ERROR).then(|| error.unwrap_or(fallback));
-        Self { values, error }
-    }
-
-    pub(crate) fn outcomes(&self) -> Outcomes {
-        let truths = match self.values {
-            Values::Span(least, greatest) => {
-                Outcomes::TRUE.when(greatest >= 1).with(Outcomes::FALSE.when(least <= 0))
-            }
-            Values::None | Values::Texts(_) | Values::FreshText | Values::AnyText => Outcomes::NONE,
-        };
-        truths.with(Outcomes::ERROR.when(self.error.is_some()))
-    }
-
-    fn or(self, other: Self) -> Self {
-        let error = self.error.or(other.error);
-        let values = match (self.values, other.values) {
-            (Values::None, values) | (values, Values::None) => values,
-            (Values::Span(a, b), Values::Span(c, d)) => Values::Span(a.min(c), b.max(d)),
-            (Values::Texts(one), Values::Texts(two)) => {
-                let mut both = [one, two].concat();
-                both.sort_unstable();
-                both.dedup();
-                Values::Texts(both.into())
-            }
-            _ => Values::AnyText,
-        };
-        Self { values, error }
-    }
-}
+use crate::subsidies::evaluator::run::View;
 
 /// An item that is in a list between so and so many times.
 struct Item {
@@ -143,7 +26,7 @@ struct Item {
 
 /// What a list can be.
 struct Items {
-    items: Vec<Item>,
+    all: Vec<Item>,
     error: Option<Cell>,
     /// Whether it always fails.
     never: bool,
@@ -226,11 +109,11 @@ impl<'a> Spans<'a> {
             }
             Node::CompareSlot(compare, slot, value) => {
                 let fact = self.slot(*slot, region);
-                compared(*compare, fact, known(*value))
+                compared(*compare, &fact, &known(*value))
             }
             Node::CompareSlots(..) | Node::CompareBetween(..) | Node::Compare(..) => {
                 match self.sides(node, region) {
-                    Some((compare, left, right)) => compared(compare, left, right),
+                    Some((compare, left, right)) => compared(compare, &left, &right),
                     None => Abstract::failing(None),
                 }
             }
@@ -239,6 +122,24 @@ impl<'a> Spans<'a> {
                 let equal = values.iter().map(|value| equal(&fact.values, &known(*value).values));
                 Abstract::truths(Outcomes::any(equal), None)
             }
+            Node::Arithmetic(..)
+            | Node::Between(..)
+            | Node::Negate(..)
+            | Node::Least(..)
+            | Node::Greatest(..) => self.number(node, region),
+            Node::Extreme(..)
+            | Node::Size(..)
+            | Node::Index(..)
+            | Node::Fold(..)
+            | Node::In(..) => self.over_list(node, region),
+            Node::SizeOfText(_) | Node::Test(..) | Node::CompareText(..) => {
+                self.over_text(node, region)
+            }
+        }
+    }
+
+    fn number(&mut self, node: &Node, region: &Region) -> Abstract {
+        match node {
             Node::Arithmetic(arithmetic, two, place) => {
                 let [left, right] = two.as_ref();
                 let (left, right) = (self.value(left, region), self.value(right, region));
@@ -259,14 +160,7 @@ impl<'a> Spans<'a> {
                 let both = parts.reduce(|one, two| extreme(greatest, one, two));
                 both.unwrap_or(Abstract::failing(None))
             }
-            Node::Extreme(..)
-            | Node::Size(..)
-            | Node::Index(..)
-            | Node::Fold(..)
-            | Node::In(..) => self.over_list(node, region),
-            Node::SizeOfText(_) | Node::Test(..) | Node::CompareText(..) => {
-                self.over_text(node, region)
-            }
+            _ => Abstract::failing(None),
         }
     }
 
@@ -306,7 +200,7 @@ impl<'a> Spans<'a> {
         };
         let error = one.error.or(two.as_ref().and_then(|two| two.error));
         let view = self.view;
-        let found = match (node, self.texts(&one), two.as_ref().map(|two| self.texts(two))) {
+        let found = match (node, Self::texts(&one), two.as_ref().map(Self::texts)) {
             (Node::SizeOfText(_), Some(texts), _) => {
                 let sizes = texts.iter().map(|text| length(view.text(*text).chars().count()));
                 sizes.map(known).reduce(Abstract::or).unwrap_or(Abstract::failing(None))
@@ -319,10 +213,10 @@ impl<'a> Spans<'a> {
                     texts.iter().flat_map(|text| pieces.iter().map(move |piece| (text, piece)));
                 let mut outcomes = Outcomes::NONE;
                 for (text, piece) in pairs {
-                    let (text, piece) = (view.text(*text), view.text(*piece));
+                    let (whole, piece) = (view.text(*text), view.text(*piece));
                     let holds = match node {
-                        Node::Test(test, _) => test.holds(text, piece),
-                        Node::CompareText(compare, _) => compare.holds(text, piece),
+                        Node::Test(test, _) => test.holds(whole, piece),
+                        Node::CompareText(compare, _) => compare.holds(whole, piece),
                         _ => false,
                     };
                     let outcome = if holds { Outcomes::TRUE } else { Outcomes::FALSE };
@@ -339,7 +233,7 @@ impl<'a> Spans<'a> {
     }
 
     /// The texts it can be, where they can be counted. A constant text is a span of one number.
-    fn texts(&self, value: &Abstract) -> Option<Arc<[i64]>> {
+    fn texts(value: &Abstract) -> Option<Arc<[i64]>> {
         match &value.values {
             Values::Texts(texts) => Some(Arc::clone(texts)),
             Values::Span(one, two) if one == two => Some(Arc::new([*one])),
@@ -368,7 +262,7 @@ impl<'a> Spans<'a> {
                 if list.never || matches!(item.values, Values::None) {
                     return Abstract::failing(error);
                 }
-                let outcomes = Outcomes::any(list.items.iter().map(|one| {
+                let outcomes = Outcomes::any(list.all.iter().map(|one| {
                     equal(&item.values, &one.value.values)
                         .with(Outcomes::FALSE.when(one.least == 0))
                 }));
@@ -377,11 +271,11 @@ impl<'a> Spans<'a> {
             Node::Index(list, index, place) => {
                 let list = self.list(list, region);
                 let index = self.value(index, region);
-                indexed(list, index, *place)
+                indexed(list, &index, *place)
             }
             Node::Fold(fold, list, local, body) => {
                 let list = self.list(list, region);
-                self.fold(*fold, list, *local, (body, region))
+                self.fold(*fold, &list, *local, (body, region))
             }
             _ => Abstract::failing(None),
         }
@@ -394,13 +288,13 @@ impl<'a> Spans<'a> {
         self.value(body, region)
     }
 
-    fn fold(&mut self, fold: Fold, list: Items, local: u8, body: (&Node, &Region)) -> Abstract {
+    fn fold(&mut self, fold: Fold, list: &Items, local: u8, body: (&Node, &Region)) -> Abstract {
         if list.never {
             return Abstract::failing(list.error);
         }
         let mut error = list.error;
         let mut parts = Vec::new();
-        for item in &list.items {
+        for item in &list.all {
             let found = self.body(local, &item.value, body.0, body.1);
             error = error.or(found.error);
             parts.push((found.outcomes(), item.least, item.greatest));
@@ -441,7 +335,7 @@ impl<'a> Spans<'a> {
             List::Const(values) => Items::of(values),
             List::Slot(slot, most) => self.list_slot(*slot, *most, region),
             List::Items(nodes) => {
-                let mut found = Items { items: Vec::new(), error: None, never: false };
+                let mut found = Items { all: Vec::new(), error: None, never: false };
                 for node in nodes {
                     let value = self.value(node, region);
                     found.add(value, 1, 1);
@@ -450,8 +344,8 @@ impl<'a> Spans<'a> {
             }
             List::Filter(list, local, body) => {
                 let list = self.list(list, region);
-                let mut found = Items { items: Vec::new(), ..list };
-                for item in list.items {
+                let mut found = Items { all: Vec::new(), ..list };
+                for item in list.all {
                     let kept = self.body(*local, &item.value, body, region);
                     let outcomes = kept.outcomes();
                     found.error = found.error.or(kept.error);
@@ -459,15 +353,15 @@ impl<'a> Spans<'a> {
                     if outcomes.has(Outcomes::TRUE) {
                         let sure = !outcomes.has(Outcomes::FALSE);
                         let least = if sure { item.least } else { 0 };
-                        found.items.push(Item { least, ..item });
+                        found.all.push(Item { least, ..item });
                     }
                 }
                 found
             }
             List::Map(list, local, body) => {
                 let list = self.list(list, region);
-                let mut found = Items { items: Vec::new(), ..list };
-                for item in list.items {
+                let mut found = Items { all: Vec::new(), ..list };
+                for item in list.all {
                     let value = self.body(*local, &item.value, body, region);
                     found.add(value, item.least, item.greatest);
                 }
@@ -488,7 +382,7 @@ impl<'a> Spans<'a> {
                 let item = self.items.iter().find(|(one, ..)| *one == slot);
                 let value = item.map_or(known(0), |(_, domain, _)| valued(domain));
                 let items = vec![Item { value, least: 0, greatest: most }];
-                Items { items, error: None, never: false }
+                Items { all: items, error: None, never: false }
             }
             None => {
                 let cell = self.view.cells.get(usize::from(slot)).copied();
@@ -505,7 +399,7 @@ const TEXT_MAX: i64 = 1_000;
 impl Items {
     fn of(values: &[i64]) -> Self {
         let item = |value: &i64| Item { value: known(*value), least: 1, greatest: 1 };
-        Self { items: values.iter().map(item).collect(), error: None, never: false }
+        Self { all: values.iter().map(item).collect(), error: None, never: false }
     }
 
     fn add(&mut self, value: Abstract, least: u32, greatest: u32) {
@@ -514,12 +408,12 @@ impl Items {
             self.never |= least > 0;
         } else {
             let value = Abstract { error: None, ..value };
-            self.items.push(Item { value, least, greatest });
+            self.all.push(Item { value, least, greatest });
         }
     }
 
     fn size(&self) -> (i64, i64) {
-        self.items.iter().fold((0, 0), |(least, greatest): (i64, i64), item| {
+        self.all.iter().fold((0, 0), |(least, greatest): (i64, i64), item| {
             (
                 least.saturating_add(i64::from(item.least)),
                 greatest.saturating_add(i64::from(item.greatest)),
@@ -528,96 +422,10 @@ impl Items {
     }
 }
 
-fn known(value: i64) -> Abstract {
-    Abstract::span(value, value)
-}
-
-fn length(characters: usize) -> i64 {
-    i64::try_from(characters).unwrap_or(i64::MAX)
-}
-
-fn valued(domain: &Domain) -> Abstract {
-    let values = match domain {
-        Domain::Span(least, greatest) => Values::Span(*least, *greatest),
-        Domain::Texts(texts) => Values::Texts(Arc::clone(texts)),
-        Domain::FreshText => Values::FreshText,
-        Domain::AnyText | Domain::Lists(_) | Domain::AnyList | Domain::OtherList => Values::AnyText,
-    };
-    Abstract { values, error: None }
-}
-
-fn compared(compare: Compare, left: Abstract, right: Abstract) -> Abstract {
-    let error = left.error.or(right.error);
-    let outcomes = match (&left.values, &right.values) {
-        (Values::None, _) | (_, Values::None) => return Abstract::failing(error),
-        (Values::Span(a, b), Values::Span(c, d)) => ordered(compare, (*a, *b), (*c, *d)),
-        (left, right) if compare == Compare::Unequal => equal(left, right).not(),
-        (left, right) => equal(left, right),
-    };
-    Abstract::truths(outcomes, None).with_error(error)
-}
-
-fn lying_between(unit: Unit, from: Abstract, to: Abstract) -> Abstract {
-    let error = from.error.or(to.error);
-    match (from.values, to.values) {
-        (Values::Span(a, b), Values::Span(c, d)) => {
-            Abstract::span(between(unit, b, c), between(unit, a, d)).with_error(error)
-        }
-        _ => Abstract::failing(error),
-    }
-}
-
-/// Whether two can be equal, and can differ.
-fn equal(left: &Values, right: &Values) -> Outcomes {
-    let both = Outcomes::TRUE.with(Outcomes::FALSE);
-    match (left, right) {
-        (Values::None, _) | (_, Values::None) => Outcomes::NONE,
-        (Values::Span(a, b), Values::Span(c, d)) => ordered(Compare::Equal, (*a, *b), (*c, *d)),
-        (Values::Texts(texts), Values::Span(one, _))
-        | (Values::Span(one, _), Values::Texts(texts)) => Outcomes::TRUE
-            .when(texts.contains(one))
-            .with(Outcomes::FALSE.when(texts.iter().any(|text| text != one))),
-        (Values::Texts(one), Values::Texts(two)) => {
-            let meet = one.iter().any(|text| two.contains(text));
-            let same = one.len() == 1 && two.len() == 1 && meet;
-            Outcomes::TRUE.when(meet).with(Outcomes::FALSE.when(!same))
-        }
-        (Values::FreshText, Values::Span(..) | Values::Texts(_))
-        | (Values::Span(..) | Values::Texts(_), Values::FreshText) => Outcomes::FALSE,
-        (Values::FreshText | Values::AnyText, _) | (_, Values::AnyText) => both,
-    }
-}
-
-fn ordered(compare: Compare, (a, b): (i64, i64), (c, d): (i64, i64)) -> Outcomes {
-    let (holds, fails) = match compare {
-        Compare::Equal => (a <= d && c <= b, !(a == b && c == d && a == c)),
-        Compare::Unequal => (!(a == b && c == d && a == c), a <= d && c <= b),
-        Compare::Less => (a < d, b >= c),
-        Compare::LessOrEqual => (a <= d, b > c),
-        Compare::Greater => (b > c, a <= d),
-        Compare::GreaterOrEqual => (b >= c, a < d),
-    };
-    Outcomes::TRUE.when(holds).with(Outcomes::FALSE.when(fails))
-}
-
-fn extreme(greatest: bool, one: Abstract, two: Abstract) -> Abstract {
-    let error = one.error.or(two.error);
-    match (one.values, two.values) {
-        (Values::Span(a, b), Values::Span(c, d)) if greatest => {
-            Abstract::span(a.max(c), b.max(d)).with_error(error)
-        }
-        (Values::Span(a, b), Values::Span(c, d)) => {
-            Abstract::span(a.min(c), b.min(d)).with_error(error)
-        }
-        _ => Abstract::failing(error),
-    }
-}
-
 /// The least or the greatest of a list.
 fn most(greatest: bool, list: Items, place: Place) -> Abstract {
     let empty = Cell::error(ErrorKind::EmptyList, place);
-    let (sure, possible): (Vec<_>, Vec<_>) =
-        list.items.into_iter().partition(|item| item.least > 0);
+    let (sure, possible): (Vec<_>, Vec<_>) = list.all.into_iter().partition(|item| item.least > 0);
     let error = list.error.or(sure.is_empty().then_some(empty));
     if list.never {
         return Abstract::failing(error);
@@ -633,7 +441,7 @@ fn most(greatest: bool, list: Items, place: Place) -> Abstract {
     found.unwrap_or(Abstract::failing(None)).with_error(error)
 }
 
-fn indexed(list: Items, index: Abstract, place: Place) -> Abstract {
+fn indexed(list: Items, index: &Abstract, place: Place) -> Abstract {
     let error = list.error.or(index.error);
     let Values::Span(from, to) = index.values else { return Abstract::failing(error) };
     let (least, greatest) = list.size();
@@ -641,70 +449,15 @@ fn indexed(list: Items, index: Abstract, place: Place) -> Abstract {
         return Abstract::failing(error);
     }
     let outside = (from < 0 || to >= least).then(|| Cell::error(ErrorKind::NoSuchItem, place));
-    let fixed = list.items.iter().all(|item| item.least == 1 && item.greatest == 1);
+    let fixed = list.all.iter().all(|item| item.least == 1 && item.greatest == 1);
     let mut found = Abstract::failing(error.or(outside));
     if to < 0 || from >= greatest {
         return found;
     }
-    for (number, item) in (0_i64..).zip(list.items) {
+    for (number, item) in (0_i64..).zip(list.all) {
         if !fixed || (from..=to).contains(&number) {
             found = found.or(item.value);
         }
     }
     found
-}
-
-fn computed(arithmetic: Arithmetic, left: Abstract, right: Abstract, place: Place) -> Abstract {
-    let error = left.error.or(right.error);
-    let (Values::Span(a, b), Values::Span(c, d)) = (left.values, right.values) else {
-        return Abstract::failing(error);
-    };
-    let [a, b, c, d] = [a, b, c, d].map(i128::from);
-    let ends = |values: &[i128]| values.iter().min().copied().zip(values.iter().max().copied());
-    let zero = c <= 0 && d >= 0;
-    let span = match arithmetic {
-        Arithmetic::Add => Some((a.saturating_add(c), b.saturating_add(d))),
-        Arithmetic::Subtract => Some((a.saturating_sub(d), b.saturating_sub(c))),
-        Arithmetic::Multiply => ends(&[a, b].map(|x| [c, d].map(|y| x.saturating_mul(y))).concat()),
-        Arithmetic::Divide => {
-            let divisors = divisors(c, d);
-            let quotients = divisors.iter().flat_map(|y| [a, b].map(|x| x.checked_div(*y)));
-            ends(&quotients.flatten().collect::<Vec<_>>())
-        }
-        Arithmetic::Remainder => remainders((a, b), (c, d)),
-    };
-    let by_zero = matches!(arithmetic, Arithmetic::Divide | Arithmetic::Remainder) && zero;
-    let by_zero = by_zero.then(|| Cell::error(ErrorKind::DivisionByZero, place));
-    let overflow = || Cell::error(ErrorKind::Overflow, place);
-    let (min, max) = (i128::from(i64::MIN), i128::from(i64::MAX));
-    let Some((least, greatest)) = span else { return Abstract::failing(error.or(by_zero)) };
-    let lowest = arithmetic == Arithmetic::Remainder && a <= min && c <= -1 && d >= -1;
-    let over = (least < min || greatest > max || lowest).then(overflow);
-    let error = error.or(by_zero).or(over);
-    let point = a == b && c == d;
-    match (i64::try_from(least.max(min)), i64::try_from(greatest.min(max))) {
-        (Ok(least), Ok(greatest)) if least <= greatest && !(lowest && point) => {
-            Abstract::span(least, greatest).with_error(error)
-        }
-        _ => Abstract::failing(error),
-    }
-}
-
-/// The divisors at which a quotient can be greatest or least.
-fn divisors(c: i128, d: i128) -> Vec<i128> {
-    let ends = [c, d, c.max(1), d.min(-1)];
-    ends.into_iter().filter(|y| *y != 0 && (c..=d).contains(y)).collect()
-}
-
-fn remainders((a, b): (i128, i128), (c, d): (i128, i128)) -> Option<(i128, i128)> {
-    if a == b && c == d {
-        return a.checked_rem(c).map(|value| (value, value));
-    }
-    let widest = c.abs().max(d.abs()).checked_sub(1)?;
-    if widest < 0 {
-        return None;
-    }
-    let least = if a < 0 { a.max(widest.checked_neg()?) } else { 0 };
-    let greatest = if b > 0 { b.min(widest) } else { 0 };
-    Some((least, greatest))
 }

@@ -1,9 +1,10 @@
 //! A thousand rows at a time: truths as bits, numbers as arrays, every part of an expression for all rows before the next.
 
+use crate::subsidies::evaluator::cell::{Cell, Tag};
 use crate::subsidies::evaluator::columns::Column;
 use crate::subsidies::evaluator::days::between;
 use crate::subsidies::evaluator::node::{Arithmetic, Compare, Node};
-use crate::subsidies::evaluator::run::{Cell, Run, Tag, View};
+use crate::subsidies::evaluator::run::{Run, View};
 
 /// Rows of a block.
 pub(crate) const BLOCK: usize = 1_024;
@@ -118,6 +119,15 @@ impl Truths {
 
     fn not(&self) -> Self {
         Self { yes: self.no, no: self.yes, error: self.error }
+    }
+
+    fn choose(&self, then: &Self, otherwise: &Self) -> Self {
+        let pick = |one: &Words, two: &Words| self.yes.and(one).or(&self.no.and(two));
+        Self {
+            yes: pick(&then.yes, &otherwise.yes),
+            no: pick(&then.no, &otherwise.no),
+            error: pick(&then.error, &otherwise.error).or(&self.error),
+        }
     }
 
     /// False wins over what is unknown, that over an error, an error over true.
@@ -241,20 +251,13 @@ impl<'a> Block<'a> {
                 parts.iter().fold(every, |found, part| found.and(&self.truth(part)))
             }
             Node::Any(parts) => {
-                let none = decided(Words::none(), Words::full(), Words::none());
-                parts.iter().fold(none, |found, part| found.or(&self.truth(part)))
+                let nobody = decided(Words::none(), Words::full(), Words::none());
+                parts.iter().fold(nobody, |found, part| found.or(&self.truth(part)))
             }
             Node::Choose(parts, _) => {
                 let [condition, then, otherwise] = parts.as_ref();
                 let condition = self.truth(condition);
-                let (then, otherwise) = (self.truth(then), self.truth(otherwise));
-                let pick =
-                    |one: &Words, two: &Words| condition.yes.and(one).or(&condition.no.and(two));
-                Truths {
-                    yes: pick(&then.yes, &otherwise.yes),
-                    no: pick(&then.no, &otherwise.no),
-                    error: pick(&then.error, &otherwise.error).or(&condition.error),
-                }
+                condition.choose(&self.truth(then), &self.truth(otherwise))
             }
             _ => {
                 let numbers = self.one_by_one(node);

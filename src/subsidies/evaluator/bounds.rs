@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 
-use crate::subsidies::evaluator::abstracted::{Outcomes, Values};
+use crate::subsidies::evaluator::cell::Cell;
 use crate::subsidies::evaluator::judgement::Range;
 use crate::subsidies::evaluator::node::Node;
+use crate::subsidies::evaluator::possible::{Outcomes, Values};
 use crate::subsidies::evaluator::region::{Domain, Region};
 use crate::subsidies::evaluator::rule::{Body, Compiled};
-use crate::subsidies::evaluator::run::Cell;
 use crate::subsidies::evaluator::search::{REGIONS_MAX, STEPS_MAX, Search, together};
 use crate::subsidies::evaluator::split::Splitter;
 

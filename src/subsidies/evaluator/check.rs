@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::subsidies::domain::{Day, Definition, Scalar};
 use crate::subsidies::evaluator::days::{Unit, pack};
 use crate::subsidies::evaluator::defect::{Defect, DefectCode, Place};
+use crate::subsidies::evaluator::forms::{compared, listed};
 use crate::subsidies::evaluator::node::{Arithmetic, Chosen, Compare, Fold, List, Node, Test};
 use crate::subsidies::evaluator::tree::{Kind, Tree};
 use crate::subsidies::evaluator::vocabulary::Vocabulary;
@@ -409,10 +410,10 @@ impl<'c> Pass<'_, '_, 'c> {
         Some((node, Type::Number))
     }
 
-    fn test(&mut self, test: Test, text: &'c Tree, piece: &'c Tree) -> Option<(Node, Type)> {
-        let (text, piece) = (self.value(text, Type::Text), self.value(piece, Type::Text));
-        let (text, piece) = text.zip(piece)?;
-        Some((Node::Test(test, Box::new([text, piece])), Type::Truth))
+    fn test(&mut self, test: Test, whole: &'c Tree, piece: &'c Tree) -> Option<(Node, Type)> {
+        let (whole, piece) = (self.value(whole, Type::Text), self.value(piece, Type::Text));
+        let (whole, piece) = whole.zip(piece)?;
+        Some((Node::Test(test, Box::new([whole, piece])), Type::Truth))
     }
 
     /// Checks a body in which a variable stands for the items; returns the variable's number and what the body is.
@@ -480,42 +481,5 @@ impl<'c> Pass<'_, '_, 'c> {
             None => list,
         };
         Some(Checked::List(List::Map(Box::new(list), local, Box::new(body)), kind))
-    }
-}
-
-/// Returns a list that is written out; one of constants is a constant.
-fn listed(nodes: Vec<Node>) -> List {
-    let constant = |node: &Node| if let Node::Const(value) = node { Some(*value) } else { None };
-    match nodes.iter().map(constant).collect() {
-        Some(values) => List::Const(values),
-        None => List::Items(nodes.into()),
-    }
-}
-
-/// Returns a comparison, in its shortest form.
-fn compared(compare: Compare, left: Node, right: Node, kind: Type) -> Node {
-    if kind == Type::Text && !matches!(compare, Compare::Equal | Compare::Unequal) {
-        return Node::CompareText(compare, Box::new([left, right]));
-    }
-    match (left, right) {
-        (Node::Slot(slot, _), Node::Const(value)) => Node::CompareSlot(compare, slot, value),
-        (Node::Const(value), Node::Slot(slot, _)) => {
-            Node::CompareSlot(compare.flipped(), slot, value)
-        }
-        // A fact is equal to itself, whatever it is.
-        (Node::Slot(one, _), Node::Slot(two, _)) if one == two => {
-            Node::Const(i64::from(compare.holds(&0, &0)))
-        }
-        (Node::Slot(one, _), Node::Slot(two, _)) => Node::CompareSlots(compare, [one, two]),
-        (Node::Between(unit, days, place), Node::Const(value)) => match *days {
-            [Node::Slot(from, _), Node::Slot(to, _)] => {
-                Node::CompareBetween(compare, unit, [from, to], value)
-            }
-            days => {
-                let between = Node::Between(unit, Box::new(days), place);
-                Node::Compare(compare, Box::new([between, Node::Const(value)]))
-            }
-        },
-        (left, right) => Node::Compare(compare, Box::new([left, right])),
     }
 }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use crate::subsidies::domain::{Facts, Value};
 use crate::subsidies::evaluator::block::{BLOCK, Block, WORD, Words};
+use crate::subsidies::evaluator::cell::Cell;
 use crate::subsidies::evaluator::judgement::{EvalError, Judgement, Range, State};
 use crate::subsidies::evaluator::row::Store;
 use crate::subsidies::evaluator::rule::{Rule, Trace};
-use crate::subsidies::evaluator::run::Cell;
 
 /// Facts of many subjects, put into a rule's slots. They belong to the rule for which they were made.
 #[derive(Clone, Default)]
 pub struct Columns {
     rows: usize,
-    pub(crate) columns: Vec<Column>,
+    pub(crate) slots: Vec<Column>,
     store: Store,
 }
 
@@ -79,7 +79,7 @@ impl Columns {
     #[must_use]
     pub fn of(rule: &Rule) -> Self {
         let columns = vec![Column::default(); rule.facts.len()];
-        Self { rows: 0, columns, store: Store::default() }
+        Self { rows: 0, slots: columns, store: Store::default() }
     }
 
     /// Adds a row.
@@ -89,7 +89,7 @@ impl Columns {
 
     /// Adds a row of what a look-up finds by the facts' names.
     pub fn push_with<'a>(&mut self, rule: &Rule, find: impl Fn(&Arc<str>) -> Option<&'a Value>) {
-        for (column, definition) in self.columns.iter_mut().zip(&rule.facts) {
+        for (column, definition) in self.slots.iter_mut().zip(&rule.facts) {
             let cell = find(&definition.name)
                 .and_then(|value| self.store.cell(definition, &rule.vocabulary, value));
             column.push(cell);
@@ -100,7 +100,7 @@ impl Columns {
     /// Takes all rows away and keeps the room.
     pub fn clear(&mut self) {
         self.rows = 0;
-        for column in &mut self.columns {
+        for column in &mut self.slots {
             column.values.clear();
             column.known.clear();
         }
@@ -126,12 +126,12 @@ impl Rule {
         out.rows.clear();
         out.failed.clear();
         out.rows.reserve(columns.rows);
-        let mut cells = Vec::with_capacity(columns.columns.len());
+        let mut cells = Vec::with_capacity(columns.slots.len());
         let mut judgement = Judgement::default();
         let view = columns.store.view(&[], &self.vocabulary, parameters);
         for from in (0..columns.rows).step_by(BLOCK) {
             let rows = columns.rows.saturating_sub(from).min(BLOCK);
-            let mut block = Block::new(&columns.columns, from, rows, view);
+            let mut block = Block::new(&columns.slots, from, rows, view);
             let (met, failed) = self.verdicts(&mut block);
             let amount = self.amount.as_ref().filter(|_| met.any());
             let amounts = amount.map(|amount| block.number(&amount.node));
@@ -148,7 +148,7 @@ impl Rule {
                     Answer { verdict: State::Met, amount: amount.map(exact) }
                 } else {
                     cells.clear();
-                    cells.extend(columns.columns.iter().map(|column| column.cell(row)));
+                    cells.extend(columns.slots.iter().map(|column| column.cell(row)));
                     let view = columns.store.view(&cells, &self.vocabulary, parameters);
                     match self.judge_view(view, Trace::Off, &mut judgement) {
                         Ok(()) => Answer { verdict: judgement.verdict, amount: judgement.amount },

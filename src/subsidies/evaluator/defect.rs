@@ -89,7 +89,12 @@ const AFTER: usize = 60;
 const DETAIL: usize = 200;
 
 impl Defect {
-    pub(crate) fn new(code: DefectCode, source: &str, place: Place, detail: String) -> Self {
+    pub(crate) fn new(
+        code: DefectCode,
+        source: &str,
+        place: Place,
+        detail: impl AsRef<str>,
+    ) -> Self {
         let from = source.floor_char_boundary(usize::try_from(place.from).unwrap_or(usize::MAX));
         let (before, rest) = source.split_at_checked(from).unwrap_or((source, ""));
         let line_before = before.rsplit('\n').next().unwrap_or_default();
@@ -110,7 +115,7 @@ impl Defect {
             excerpt,
             width: count(width.clamp(1, AFTER)),
             mark: count(shown_before),
-            detail: detail.chars().take(DETAIL).collect(),
+            detail: detail.as_ref().chars().take(DETAIL).collect(),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Judging: from a row to a judgement.
 
-use crate::subsidies::evaluator::abstracted::Outcomes;
 use crate::subsidies::evaluator::bounds::Found;
+use crate::subsidies::evaluator::cell::{Cell, Tag};
 use crate::subsidies::evaluator::judgement::{
     CriterionJudgement, EvalError, Judgement, Range, SlotSet, State,
 };
+use crate::subsidies::evaluator::possible::Outcomes;
 use crate::subsidies::evaluator::row::Row;
 use crate::subsidies::evaluator::rule::{Compiled, Rule, Trace, Which};
-use crate::subsidies::evaluator::run::{Cell, Run, Tag, View};
+use crate::subsidies::evaluator::run::{Run, View};
 use crate::subsidies::evaluator::search::{Findings, Search};
 
 impl Rule {
@@ -66,7 +67,7 @@ impl Rule {
             let known = cell.tag == Tag::Known;
             let met = cell.bits != 0;
             open |= !known;
-            failed |= known & !met;
+            failed |= known && !met;
             judged.state = match (known, met) {
                 (true, true) => State::Met,
                 (true, false) => State::NotMet,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use crate::subsidies::evaluator::cell::ErrorKind;
 use crate::subsidies::evaluator::defect::{Defect, DefectCode, Place};
 use crate::subsidies::evaluator::rule::Which;
-use crate::subsidies::evaluator::run::{ErrorKind, Step};
+use crate::subsidies::evaluator::run::Step;
 
 /// A set of a rule's facts; its slots number them in the order of their names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

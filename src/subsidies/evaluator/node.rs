@@ -184,7 +184,9 @@ impl Node {
                 each(*slot);
             }
             Self::CompareSlots(_, slots) | Self::CompareBetween(_, _, slots, _) => {
-                slots.iter().for_each(|slot| each(*slot));
+                let [one, two] = *slots;
+                each(one);
+                each(two);
             }
             _ => self.parts(&mut |part| match part {
                 Part::Node(node) => node.slots(each),

@@ -33,8 +33,10 @@ impl Domain {
             (Self::Span(a, b), Self::Span(c, d)) => a <= d && c <= b,
             (Self::Texts(one), Self::Texts(two)) => one.iter().any(|text| two.contains(text)),
             (Self::Lists(one), Self::Lists(two)) => one.iter().any(|list| two.contains(list)),
-            (Self::FreshText, Self::Texts(_)) | (Self::Texts(_), Self::FreshText) => false,
-            (Self::OtherList, Self::Lists(_)) | (Self::Lists(_), Self::OtherList) => false,
+            (Self::FreshText, Self::Texts(_))
+            | (Self::Texts(_), Self::FreshText)
+            | (Self::OtherList, Self::Lists(_))
+            | (Self::Lists(_), Self::OtherList) => false,
             _ => true,
         }
     }

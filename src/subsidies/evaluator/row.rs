@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::subsidies::domain::{Definition, Facts, Scalar, Value};
+use crate::subsidies::evaluator::cell::Cell;
 use crate::subsidies::evaluator::days::pack;
-use crate::subsidies::evaluator::run::{Cell, View};
+use crate::subsidies::evaluator::run::View;
 use crate::subsidies::evaluator::vocabulary::Vocabulary;
 
 /// What is known of a subject, as far as one rule reads it. It belongs to the rule that made it.

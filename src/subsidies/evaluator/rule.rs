@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::subsidies::domain::{Definition, Facts};
+use crate::subsidies::evaluator::cell::Cell;
 use crate::subsidies::evaluator::check::{Checker, Type, check};
 use crate::subsidies::evaluator::days::unpack;
 use crate::subsidies::evaluator::defect::{Defect, DefectCode, Place};
@@ -13,7 +14,7 @@ use crate::subsidies::evaluator::judgement::{
 };
 use crate::subsidies::evaluator::node::Node;
 use crate::subsidies::evaluator::row::Row;
-use crate::subsidies::evaluator::run::{Cell, Run, Step, View};
+use crate::subsidies::evaluator::run::{Run, Step, View};
 use crate::subsidies::evaluator::tree::Tree;
 use crate::subsidies::evaluator::vocabulary::Vocabulary;
 use crate::subsidies::evaluator::{COST_MAX, FACTS_MAX, Scope, Wanted};

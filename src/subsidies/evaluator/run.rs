@@ -4,109 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::subsidies::evaluator::LOCALS_MAX;
+use crate::subsidies::evaluator::cell::{Cell, ErrorKind, Tag};
 use crate::subsidies::evaluator::check::Type;
 use crate::subsidies::evaluator::days::between;
 use crate::subsidies::evaluator::defect::Place;
 use crate::subsidies::evaluator::node::{Arithmetic, Fold, List, Node};
-
-/// Whether something has a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tag {
-    Known,
-    Unknown,
-    Error,
-}
-
-/// A value, none, or an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cell {
-    pub(crate) tag: Tag,
-    pub(crate) bits: i64,
-}
-
-impl Cell {
-    pub(crate) const UNKNOWN: Self = Self { tag: Tag::Unknown, bits: 0 };
-    pub(crate) const TRUE: Self = Self::known(1);
-
-    #[inline]
-    pub(crate) const fn known(bits: i64) -> Self {
-        Self { tag: Tag::Known, bits }
-    }
-
-    #[inline]
-    fn truth(truth: bool) -> Self {
-        Self::known(i64::from(truth))
-    }
-
-    /// An error: what kind, and where.
-    #[cold]
-    pub(crate) fn error(kind: ErrorKind, place: Place) -> Self {
-        let kind = match kind {
-            ErrorKind::Overflow => 0,
-            ErrorKind::DivisionByZero => 1,
-            ErrorKind::NoSuchItem => 2,
-            ErrorKind::EmptyList => 3,
-        };
-        let place = (i64::from(place.from & 0xffff) << 16) | i64::from(place.to & 0xffff);
-        Self { tag: Tag::Error, bits: (kind << 32) | place }
-    }
-
-    /// What kind of error it is, and where.
-    pub(crate) fn what(self) -> (ErrorKind, Place) {
-        let kind = match (self.bits >> 32) & 0xff {
-            0 => ErrorKind::Overflow,
-            1 => ErrorKind::DivisionByZero,
-            2 => ErrorKind::NoSuchItem,
-            _ => ErrorKind::EmptyList,
-        };
-        let part = |bits: i64| u32::try_from(bits & 0xffff).unwrap_or_default();
-        (kind, Place { from: part(self.bits >> 16), to: part(self.bits) })
-    }
-
-    /// Marks an error as one of a criterion's expression with this number.
-    pub(crate) fn of_source(self, number: i64) -> Self {
-        match self.tag {
-            Tag::Error => Self { bits: self.bits | (number << 40), ..self },
-            Tag::Known | Tag::Unknown => self,
-        }
-    }
-
-    /// The number of the criterion's expression that the error is in.
-    pub(crate) fn source(self) -> i64 {
-        self.bits >> 40
-    }
-
-    /// `||`
-    pub(crate) fn or(self, other: Self) -> Self {
-        if self == Self::TRUE || other == Self::TRUE {
-            return Self::TRUE;
-        }
-        self.weaker(other)
-    }
-
-    /// Of two that are not both known: what their combination is.
-    #[inline]
-    fn weaker(self, other: Self) -> Self {
-        match (self.tag, other.tag) {
-            (Tag::Unknown, _) | (_, Tag::Known) => self,
-            (Tag::Known, _) | (Tag::Error, Tag::Unknown) => other,
-            (Tag::Error, Tag::Error) => self,
-        }
-    }
-}
-
-/// Why an evaluation failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// A number that does not fit 64 bits.
-    Overflow,
-    /// A division, or a remainder of one, by zero.
-    DivisionByZero,
-    /// A list has no item with this number.
-    NoSuchItem,
-    /// The least or greatest of no numbers.
-    EmptyList,
-}
 
 /// Facts as slots, of a row or of columns.
 #[derive(Clone, Copy)]
@@ -284,19 +186,7 @@ impl<'a> Run<'a> {
             }
             Node::Least(parts, place) => self.extreme(parts, false, *place),
             Node::Greatest(parts, place) => self.extreme(parts, true, *place),
-            Node::Extreme(greatest, list, place) => {
-                let cell = self.items(list).map_or_else(
-                    |cell| cell,
-                    |items| {
-                        let found = if *greatest { items.iter().max() } else { items.iter().min() };
-                        found.map_or_else(
-                            || Cell::error(ErrorKind::EmptyList, *place),
-                            |value| Cell::known(*value),
-                        )
-                    },
-                );
-                self.step(*place, Type::Number, cell)
-            }
+            Node::Extreme(greatest, list, place) => self.extreme_of_list(list, *greatest, *place),
             Node::Size(list, place) => {
                 let cell = self.items(list).map_or_else(|cell| cell, |items| length(items.len()));
                 self.step(*place, Type::Number, cell)
@@ -385,6 +275,18 @@ impl<'a> Run<'a> {
             });
         }
         self.step(place, Type::Number, found.unwrap_or(Cell::UNKNOWN))
+    }
+
+    fn extreme_of_list(&mut self, list: &'a List, greatest: bool, place: Place) -> Cell {
+        let cell = match self.items(list) {
+            Err(cell) => cell,
+            Ok(items) => {
+                let found = if greatest { items.iter().max() } else { items.iter().min() };
+                let empty = || Cell::error(ErrorKind::EmptyList, place);
+                found.map_or_else(empty, |value| Cell::known(*value))
+            }
+        };
+        self.step(place, Type::Number, cell)
     }
 
     fn local(&self, local: u8) -> Cell {

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::ops::Range as Between;
 
-use crate::subsidies::evaluator::abstracted::{Outcomes, Spans};
+use crate::subsidies::evaluator::abstracted::Spans;
+use crate::subsidies::evaluator::cell::{Cell, Tag};
 use crate::subsidies::evaluator::judgement::SlotSet;
+use crate::subsidies::evaluator::possible::Outcomes;
 use crate::subsidies::evaluator::region::{Candidates, Domain, Region, constants, domain, single};
 use crate::subsidies::evaluator::rule::{Compiled, Rule};
-use crate::subsidies::evaluator::run::{Cell, Tag, View};
+use crate::subsidies::evaluator::run::View;
 use crate::subsidies::evaluator::split::Splitter;
 
 /// How many regions are looked at for one question.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::subsidies::domain::Definition;
-use crate::subsidies::evaluator::abstracted::{Abstract, Outcomes, Spans, Values};
+use crate::subsidies::evaluator::abstracted::Spans;
 use crate::subsidies::evaluator::node::{List, Node, Part};
+use crate::subsidies::evaluator::possible::{Abstract, Outcomes, Values};
 use crate::subsidies::evaluator::region::{Domain, Region, Scale};
 use crate::subsidies::evaluator::rule::Compiled;
 
@@ -122,10 +123,10 @@ impl Splitter<'_, '_> {
                 self.span((node, alone), region, slot, (least, greatest))
             }
             Domain::Texts(texts) => {
-                let parted = self.parted(node, region, slot, &texts, Domain::Texts);
+                let parted = self.parted(node, (region, slot), &texts, Domain::Texts);
                 Some(parted)
             }
-            Domain::Lists(lists) => Some(self.parted(node, region, slot, &lists, Domain::Lists)),
+            Domain::Lists(lists) => Some(self.parted(node, (region, slot), &lists, Domain::Lists)),
             Domain::AnyText => {
                 let texts: usize = self.spans.view.texts.iter().map(|texts| texts.len()).sum();
                 let texts = (0..i64::try_from(texts).unwrap_or(i64::MAX)).collect();
@@ -152,8 +153,7 @@ impl Splitter<'_, '_> {
     fn parted<T: Copy>(
         &mut self,
         node: &Node,
-        region: &Region,
-        slot: u8,
+        (region, slot): (&Region, u8),
         values: &Arc<[T]>,
         domain: impl Fn(Arc<[T]>) -> Domain,
     ) -> (Region, Region) {

@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
 
     fn fail<T>(&self, from: usize, code: DefectCode, detail: &str) -> Result<T, Defect> {
         let place = Place::new(from, self.at.max(from.saturating_add(1)));
-        Err(Defect::new(code, self.source, place, detail.to_owned()))
+        Err(Defect::new(code, self.source, place, detail))
     }
 
     fn token(&mut self) -> Result<Token, Defect> {
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         if first.is_ascii_digit() {
             return self.number();
         }
-        if first == b'.' && rest.bytes().nth(1).is_some_and(|next| next.is_ascii_digit()) {
+        if first == b'.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) {
             return self.fail(self.at, DefectCode::NotInLanguage, NO_DOUBLES);
         }
         if let Some(quoted) = self.quoted()? {

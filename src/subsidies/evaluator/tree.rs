@@ -71,7 +71,9 @@ impl Tree {
                 }
             }
             Kind::List(items) | Kind::All(items) | Kind::Any(items) => {
-                items.iter().for_each(|item| item.names_but(bound, each));
+                for item in items {
+                    item.names_but(bound, each);
+                }
             }
             Kind::Not(inner) | Kind::Negate(inner) => inner.names_but(bound, each),
             Kind::Choose(parts) => parts.iter().for_each(|part| part.names_but(bound, each)),

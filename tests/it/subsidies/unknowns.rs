@@ -60,7 +60,8 @@ fn wrong(catalogue: &Catalogue, test: &Json) -> Option<String> {
         Err(defects) => return Some(format!("refused: {}", defects[0])),
     };
     let known = test["known"].as_object().unwrap();
-    let facts: Facts = known.iter().map(|(name, json)| (name.as_str().into(), value(json))).collect();
+    let facts: Facts =
+        known.iter().map(|(name, json)| (name.as_str().into(), value(json))).collect();
     let (want, ask) = match compiled.judge(&compiled.bind(&facts), &[], Trace::Off) {
         Err(_) => (json!("error"), BTreeSet::new()),
         Ok(answer) => {
@@ -74,11 +75,13 @@ fn wrong(catalogue: &Catalogue, test: &Json) -> Option<String> {
         }
     };
     let wanted: BTreeSet<String> = serde_json::from_value(test["ask"].clone()).unwrap();
-    ((&want, &ask) != (&test["want"], &wanted)).then(|| format!("{test}\n  is {want}, asks {ask:?}"))
+    ((&want, &ask) != (&test["want"], &wanted))
+        .then(|| format!("{test}\n  is {want}, asks {ask:?}"))
 }
 
 fn suite() -> Vec<Json> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/expressions/unknowns.jsonl");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/expressions/unknowns.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
