@@ -15,6 +15,7 @@ mod programmes;
 mod refused;
 pub(crate) mod shared;
 mod sound;
+mod unknowns;
 
 use std::path::{Path, PathBuf};
 

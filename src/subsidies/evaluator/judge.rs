@@ -56,7 +56,8 @@ impl Rule {
         let mut open = false;
         let mut failed = false;
         let traced = if trace == Trace::On { u64::MAX } else { 0 };
-        for (index, (criterion, judged)) in self.criteria.iter().zip(&mut out.criteria).enumerate() {
+        for (index, (criterion, judged)) in self.criteria.iter().zip(&mut out.criteria).enumerate()
+        {
             run.read = 0;
             let cell = criterion.eval(&mut run);
             if cell.tag == Tag::Error {

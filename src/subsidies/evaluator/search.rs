@@ -5,9 +5,7 @@ use std::ops::Range as Between;
 
 use crate::subsidies::evaluator::abstracted::{Outcomes, Spans};
 use crate::subsidies::evaluator::judgement::SlotSet;
-use crate::subsidies::evaluator::region::{
-    Candidates, Domain, Region, constants, domain, single,
-};
+use crate::subsidies::evaluator::region::{Candidates, Domain, Region, constants, domain, single};
 use crate::subsidies::evaluator::rule::{Compiled, Rule};
 use crate::subsidies::evaluator::run::{Cell, Tag, View};
 use crate::subsidies::evaluator::split::Splitter;
