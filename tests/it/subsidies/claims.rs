@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use peshub::client::connect::{Connection, Options};
 use peshub::client::error::Refusal;
+use peshub::dev::Credentials;
 use peshub::pb::peshub::participants::v1::ParticipantKind;
 use peshub::pb::peshub::subsidies::v1::{self as pb, ApplicationState as State};
 use rand::rngs::StdRng;
@@ -291,7 +292,8 @@ fn a_hub_that_is_killed_in_between_changes_nothing_of_it() {
         let mut platforms = furnished(world, &hub).await;
         world.stop(&hub).await;
         let database = vec!["--database-url".to_owned(), cluster::url(&world.options)];
-        let serving = Serving::new(&world.ca, database, Some(dir.join("keys")));
+        let serving =
+            Serving::new(&world.ca, database, Some(Credentials::in_data_dir(&dir).keys()));
         for it in &mut platforms {
             it.options.address = format!("https://{}", serving.address);
         }
