@@ -241,7 +241,26 @@ async fn compare(pool: &PgPool, told: &[Told]) {
     assert_eq!(reasons, ["BUDGET_EXHAUSTED", "CLAIM_TAKEN"]);
 }
 
-async fn furnished(world: &World, hub: &TestHub) -> Vec<Platform> {
+/// The demo platforms, by their certificates, in turns: several systems of each claim at the same time.
+async fn certified(hub: &TestHub) -> Vec<Platform> {
+    let mut platforms = Vec::new();
+    for (name, _) in peshub::dev::PLATFORMS.iter().cycle().take(PLATFORMS) {
+        let options = hub.options(name);
+        let connection = Connection::open(&options).await.unwrap();
+        let mut people = Vec::new();
+        for person in 0..PEOPLE {
+            people.push(reference(&mut connection.workers(), person).await);
+        }
+        platforms.push(Platform { options, people });
+    }
+    platforms
+}
+
+async fn furnished(
+    world: &World,
+    hub: &TestHub,
+    platforms: impl AsyncFnOnce(&TestHub) -> Vec<Platform>,
+) -> Vec<Platform> {
     furnish(hub).await;
     let mut bureau = hub.connect(BUREAU).await.applications();
     budget(&mut bureau, ONCE, FUNDED * AMOUNT).await.unwrap();
@@ -267,7 +286,7 @@ async fn storming(platforms: Vec<Platform>, stop: &AtomicBool) -> Vec<Told> {
 fn eight_platforms_that_claim_for_the_same_people_and_budget_never_overlap() {
     story(async |world| {
         let hub = world.hub().await;
-        let platforms = furnished(world, &hub).await;
+        let platforms = furnished(world, &hub, platforms).await;
         let stop = AtomicBool::new(false);
         let stopping = async {
             tokio::time::sleep(duration()).await;
@@ -289,7 +308,7 @@ fn a_hub_that_is_killed_in_between_changes_nothing_of_it() {
     story(async |world| {
         let dir = cluster::directory("claims");
         let hub = world.hub_in(&dir).await;
-        let mut platforms = furnished(world, &hub).await;
+        let mut platforms = furnished(world, &hub, certified).await;
         world.stop(&hub).await;
         let database = vec!["--database-url".to_owned(), cluster::url(&world.options)];
         let serving =
