@@ -24,6 +24,7 @@ use crate::kernel::clock::SharedClock;
 
 pub mod credentials;
 pub mod progress;
+pub mod subsidies;
 pub mod summary;
 
 mod bureau;

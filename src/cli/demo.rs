@@ -11,6 +11,7 @@ use crate::cli::place::Place;
 use crate::cli::{Outcome, client, output};
 use crate::demo::credentials::Cast;
 use crate::demo::progress::Progress;
+use crate::demo::subsidies;
 use crate::demo::{self, Bureau, Platform, Settings};
 use crate::dev::{Database, DevError, DevHub, DevOptions, PLATFORMS};
 use crate::kernel::clock::SystemClock;
@@ -23,6 +24,8 @@ const WATCHERS: [(&str, &str); 2] = [("bureau-zhejiang", "330000"), ("bureau-she
 const REGISTRAR: &str = "bureau-zhejiang";
 const ISSUER: &str = "academy-hangzhou";
 const VERIFIER: &str = "platform-north";
+/// Who publishes and pays in the story of a subsidy.
+const PAYER: &str = "bureau-shenzhen";
 
 /// Arguments of `peshub demo`.
 #[derive(Args, Debug)]
@@ -108,6 +111,15 @@ async fn show(args: &DemoArgs, dev: &DevHub) -> Outcome {
         platform_name: VERIFIER.to_owned(),
     };
     summary.credentials = Some(demo::credentials::tell(&cast, Arc::new(SystemClock)).await?);
+    let cast = subsidies::Cast {
+        bureau: dev.client(PAYER)?,
+        bureau_name: PAYER.to_owned(),
+        operator: dev.client("operator")?,
+        security: dev.client("security")?,
+        first: dev.client(VERIFIER)?,
+        second: dev.client("platform-south")?,
+    };
+    summary.subsidies = Some(subsidies::tell(&cast).await?);
     if args.json {
         output::json(&serde_json::to_value(&summary)?);
     } else {

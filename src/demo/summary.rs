@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::demo::credentials::CredentialStory;
 use crate::demo::latencies::Latencies;
 use crate::demo::ledger::Counts;
+use crate::demo::subsidies::SubsidyStory;
 use crate::demo::{Report, Settings, compare};
 
 mod table;
@@ -61,6 +62,8 @@ pub struct Summary {
     pub bureaus: Vec<BureauSummary>,
     /// The story of a credential, if it was told.
     pub credentials: Option<CredentialStory>,
+    /// The story of a subsidy, if it was told.
+    pub subsidies: Option<SubsidyStory>,
 }
 
 /// Rejected records.
@@ -162,6 +165,7 @@ impl Summary {
         wrong == 0
             && self.bureaus.iter().all(|bureau| bureau.complete)
             && self.credentials.as_ref().is_none_or(CredentialStory::is_sound)
+            && self.subsidies.as_ref().is_none_or(SubsidyStory::is_sound)
     }
 
     /// Returns the summary as a table for people.
@@ -231,6 +235,7 @@ pub(crate) fn summarise(settings: &Settings, report: &Report) -> Summary {
         platforms,
         bureaus,
         credentials: None,
+        subsidies: None,
     }
 }
 

@@ -61,7 +61,7 @@ pub const NESTING_MAX: usize = 64;
 /// How many steps an expression takes at its worst, with lists as long as they can be.
 pub const COST_MAX: u64 = 100_000;
 /// How many facts a rule reads at most.
-pub const FACTS_MAX: usize = 128;
+pub const FACTS_MAX: usize = 64;
 /// How many comprehensions stand within one another at most.
 pub const LOCALS_MAX: usize = 4;
 

@@ -305,7 +305,7 @@ pub(crate) fn bare(hub: &TestHub, token: Option<&str>) -> Options {
 }
 
 /// Registers an organisation and returns its bearer token.
-async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
+pub(crate) async fn register(hub: &TestHub, name: &str, kind: ParticipantKind) -> String {
     let participant = Participant {
         name: name.to_owned(),
         display_name: name.to_owned(),

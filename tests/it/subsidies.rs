@@ -19,6 +19,7 @@ pub(crate) mod matrix_applications;
 pub(crate) mod matrix_populations;
 mod overlays;
 mod population;
+mod program;
 mod programmes;
 mod refused;
 mod replay;

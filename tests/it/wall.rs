@@ -78,6 +78,14 @@ async fn furnish(world: &World) {
         "INSERT INTO programme (name, participant_id, created_at)
          SELECT 'wall', participant_id, now() FROM participant WHERE name = 'bureau-nation'",
         "INSERT INTO population_swept SELECT population_id, programme_id, 1, 1, now(), false FROM population, programme",
+        "INSERT INTO application (application_id, state, programme, edition, bureau_id, platform_id, sealed, determination, determined_on,
+                                  filed_on, amount, currency, proactive, submitted_at, changed_at)
+         SELECT gen_random_uuid(), 1, 'wall', 1, b.participant_id, p.participant_id, '', '', now(), now(), 0, 'CNY', false, now(), now()
+         FROM participant b, participant p WHERE b.name = 'bureau-nation' AND p.name = 'platform-north'",
+        "INSERT INTO claim SELECT application_id, platform_id, application_id, application_id, daterange(NULL, NULL), NULL FROM application",
+        "INSERT INTO decision (decision_id, application_id, bureau_id, record, receipt, sealed, decided_at)
+         SELECT gen_random_uuid(), application_id, bureau_id, '', '', '', now() FROM application",
+        "INSERT INTO application_credential SELECT application_id, 'f', 1, 1, gen_random_uuid() FROM application",
         "INSERT INTO system_token SELECT decode(repeat('00', 32), 'hex'), system_id, now() FROM participant_system LIMIT 1",
     ] {
         sqlx::query(AssertSqlSafe(statement)).execute(&world.pool).await.unwrap();
@@ -85,11 +93,15 @@ async fn furnish(world: &World) {
 }
 
 /// What is a participant's own, and nobody else's but the hub's.
-const OWN: [&str; 15] = [
+const OWN: [&str; 19] = [
+    "application",
+    "application_credential",
     "change_log",
+    "claim",
     "consent",
     "consumer",
     "credential_follow",
+    "decision",
     "held_close",
     "lane_close_hour",
     "population",
@@ -167,6 +179,10 @@ fn the_database_lets_nobody_change_what_is_anothers_and_nobody_at_all_the_trail(
             "DELETE FROM consent",
             "UPDATE presentation_request SET used_at = NULL",
             "DELETE FROM credential_follow",
+            "UPDATE application SET state = 5",
+            "DELETE FROM claim",
+            "DELETE FROM application_credential",
+            "UPDATE decision SET record = ''",
             "INSERT INTO consent (consent_id, recipient_id, recorded_by, terms, evidence, until, recorded_at)
              SELECT gen_random_uuid(), participant_id, participant_id, '', '', now(), now() FROM participant
              WHERE name = 'platform-north'",

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::demo::credentials::CredentialStory;
+use crate::demo::subsidies::SubsidyStory;
 use crate::demo::summary::{Quantiles, Summary};
 
 /// Renders the summary.
@@ -83,6 +84,7 @@ fn totals(text: &mut String, summary: &Summary) {
         ),
     ];
     let story = summary.credentials.iter().flat_map(CredentialStory::lines);
+    let story = story.chain(summary.subsidies.iter().flat_map(SubsidyStory::lines));
     let differences = summary.bureaus.iter().flat_map(|bureau| &bureau.differences);
     let surprises = summary.platforms.iter().flat_map(|platform| &platform.surprises);
     let incomplete = summary.bureaus.iter().filter(|bureau| !bureau.complete);

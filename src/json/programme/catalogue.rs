@@ -67,7 +67,8 @@ struct Fact {
 struct Claim {
     #[serde(rename = "type")]
     type_name: String,
-    claim: String,
+    #[serde(rename = "claim")]
+    path: String,
     #[serde(default)]
     constant: String,
 }
@@ -91,7 +92,7 @@ const fn kind(kind: Kind) -> pb::FactKind {
 fn fact(it: Fact) -> pb::FactDefinition {
     let claim = |it: Claim| pb::ClaimSource {
         type_name: it.type_name,
-        claim: it.claim,
+        claim: it.path,
         constant: it.constant,
     };
     pb::FactDefinition {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::subsidies::evaluator::LOCALS_MAX;
-use crate::subsidies::evaluator::days::between;
+use crate::subsidies::evaluator::days::{Unit, between};
 use crate::subsidies::evaluator::defect::Place;
 use crate::subsidies::evaluator::node::{Arithmetic, Compare, Fold, List, Node};
 use crate::subsidies::evaluator::region::{Domain, Region};
@@ -226,12 +226,13 @@ impl<'a> Spans<'a> {
             }
             Node::CompareSlot(compare, slot, value) => {
                 let fact = self.slot(*slot, region);
-                self.compared(*compare, fact, known(*value))
+                compared(*compare, fact, known(*value))
             }
-            Node::Compare(compare, two) => {
-                let [left, right] = two.as_ref();
-                let (left, right) = (self.value(left, region), self.value(right, region));
-                self.compared(*compare, left, right)
+            Node::CompareSlots(..) | Node::CompareBetween(..) | Node::Compare(..) => {
+                match self.sides(node, region) {
+                    Some((compare, left, right)) => compared(compare, left, right),
+                    None => Abstract::failing(None),
+                }
             }
             Node::InSlot(slot, values) => {
                 let fact = self.slot(*slot, region);
@@ -246,13 +247,7 @@ impl<'a> Spans<'a> {
             Node::Between(unit, two, _) => {
                 let [from, to] = two.as_ref();
                 let (from, to) = (self.value(from, region), self.value(to, region));
-                let error = from.error.or(to.error);
-                match (from.values, to.values) {
-                    (Values::Span(a, b), Values::Span(c, d)) => {
-                        Abstract::span(between(*unit, b, c), between(*unit, a, d)).with_error(error)
-                    }
-                    _ => Abstract::failing(error),
-                }
+                lying_between(*unit, from, to)
             }
             Node::Negate(inner, place) => {
                 let inner = self.value(inner, region);
@@ -275,15 +270,29 @@ impl<'a> Spans<'a> {
         }
     }
 
-    fn compared(&self, compare: Compare, left: Abstract, right: Abstract) -> Abstract {
-        let error = left.error.or(right.error);
-        let outcomes = match (&left.values, &right.values) {
-            (Values::None, _) | (_, Values::None) => return Abstract::failing(error),
-            (Values::Span(a, b), Values::Span(c, d)) => ordered(compare, (*a, *b), (*c, *d)),
-            (left, right) if compare == Compare::Unequal => equal(left, right).not(),
-            (left, right) => equal(left, right),
-        };
-        Abstract::truths(outcomes, None).with_error(error)
+    /// Returns how and what a comparison compares.
+    pub(crate) fn sides(
+        &mut self,
+        node: &Node,
+        region: &Region,
+    ) -> Option<(Compare, Abstract, Abstract)> {
+        Some(match node {
+            Node::CompareSlot(compare, slot, value) => {
+                (*compare, self.slot(*slot, region), known(*value))
+            }
+            Node::CompareSlots(compare, [left, right]) => {
+                (*compare, self.slot(*left, region), self.slot(*right, region))
+            }
+            Node::CompareBetween(compare, unit, [from, to], value) => {
+                let (from, to) = (self.slot(*from, region), self.slot(*to, region));
+                (*compare, lying_between(*unit, from, to), known(*value))
+            }
+            Node::Compare(compare, two) => {
+                let [left, right] = two.as_ref();
+                (*compare, self.value(left, region), self.value(right, region))
+            }
+            _ => return None,
+        })
     }
 
     fn over_text(&mut self, node: &Node, region: &Region) -> Abstract {
@@ -535,6 +544,27 @@ fn valued(domain: &Domain) -> Abstract {
         Domain::AnyText | Domain::Lists(_) | Domain::AnyList | Domain::OtherList => Values::AnyText,
     };
     Abstract { values, error: None }
+}
+
+fn compared(compare: Compare, left: Abstract, right: Abstract) -> Abstract {
+    let error = left.error.or(right.error);
+    let outcomes = match (&left.values, &right.values) {
+        (Values::None, _) | (_, Values::None) => return Abstract::failing(error),
+        (Values::Span(a, b), Values::Span(c, d)) => ordered(compare, (*a, *b), (*c, *d)),
+        (left, right) if compare == Compare::Unequal => equal(left, right).not(),
+        (left, right) => equal(left, right),
+    };
+    Abstract::truths(outcomes, None).with_error(error)
+}
+
+fn lying_between(unit: Unit, from: Abstract, to: Abstract) -> Abstract {
+    let error = from.error.or(to.error);
+    match (from.values, to.values) {
+        (Values::Span(a, b), Values::Span(c, d)) => {
+            Abstract::span(between(unit, b, c), between(unit, a, d)).with_error(error)
+        }
+        _ => Abstract::failing(error),
+    }
 }
 
 /// Whether two can be equal, and can differ.

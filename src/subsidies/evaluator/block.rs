@@ -68,6 +68,28 @@ impl Words {
         words
     }
 
+    fn compared_to(compare: Compare, values: &[i64], with: i64) -> Self {
+        match compare {
+            Compare::Equal => Self::of(values, |value| value == with),
+            Compare::Unequal => Self::of(values, |value| value != with),
+            Compare::Less => Self::of(values, |value| value < with),
+            Compare::LessOrEqual => Self::of(values, |value| value <= with),
+            Compare::Greater => Self::of(values, |value| value > with),
+            Compare::GreaterOrEqual => Self::of(values, |value| value >= with),
+        }
+    }
+
+    fn compared(compare: Compare, left: &[i64], right: &[i64]) -> Self {
+        match compare {
+            Compare::Equal => Self::of_two(left, right, |a, b| a == b),
+            Compare::Unequal => Self::of_two(left, right, |a, b| a != b),
+            Compare::Less => Self::of_two(left, right, |a, b| a < b),
+            Compare::LessOrEqual => Self::of_two(left, right, |a, b| a <= b),
+            Compare::Greater => Self::of_two(left, right, |a, b| a > b),
+            Compare::GreaterOrEqual => Self::of_two(left, right, |a, b| a >= b),
+        }
+    }
+
     #[inline]
     fn of_two(left: &[i64], right: &[i64], holds: impl Fn(i64, i64) -> bool) -> Self {
         let mut words = Self::none();
@@ -178,16 +200,7 @@ impl<'a> Block<'a> {
             }
             Node::CompareSlot(compare, slot, with) => {
                 let (values, known) = self.column(*slot);
-                let with = *with;
-                let holds = match compare {
-                    Compare::Equal => Words::of(values, |value| value == with),
-                    Compare::Unequal => Words::of(values, |value| value != with),
-                    Compare::Less => Words::of(values, |value| value < with),
-                    Compare::LessOrEqual => Words::of(values, |value| value <= with),
-                    Compare::Greater => Words::of(values, |value| value > with),
-                    Compare::GreaterOrEqual => Words::of(values, |value| value >= with),
-                };
-                decided(holds, known, Words::none())
+                decided(Words::compared_to(*compare, values, *with), known, Words::none())
             }
             Node::InSlot(slot, among) => {
                 let (values, known) = self.column(*slot);
@@ -200,19 +213,24 @@ impl<'a> Block<'a> {
                 };
                 decided(holds, known, Words::none())
             }
+            Node::CompareSlots(compare, [left, right]) => {
+                let ((left, one), (right, two)) = (self.column(*left), self.column(*right));
+                decided(Words::compared(*compare, left, right), one.and(&two), Words::none())
+            }
+            Node::CompareBetween(compare, unit, [from, to], with) => {
+                let ((from, one), (to, two)) = (self.column(*from), self.column(*to));
+                let mut values = self.spare.pop().unwrap_or_default();
+                values.clear();
+                values.extend(from.iter().zip(to).map(|(from, to)| between(*unit, *from, *to)));
+                let holds = Words::compared_to(*compare, &values, *with);
+                self.spare.push(values);
+                decided(holds, one.and(&two), Words::none())
+            }
             Node::Compare(compare, two) => {
                 let [left, right] = two.as_ref();
                 let (left, right) = (self.number(left), self.number(right));
                 let (known, error) = left.both(&right);
-                let (one, two) = (&left.values, &right.values);
-                let holds = match compare {
-                    Compare::Equal => Words::of_two(one, two, |a, b| a == b),
-                    Compare::Unequal => Words::of_two(one, two, |a, b| a != b),
-                    Compare::Less => Words::of_two(one, two, |a, b| a < b),
-                    Compare::LessOrEqual => Words::of_two(one, two, |a, b| a <= b),
-                    Compare::Greater => Words::of_two(one, two, |a, b| a > b),
-                    Compare::GreaterOrEqual => Words::of_two(one, two, |a, b| a >= b),
-                };
+                let holds = Words::compared(*compare, &left.values, &right.values);
                 self.give_back(left);
                 self.give_back(right);
                 decided(holds, known, error)

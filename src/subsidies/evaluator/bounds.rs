@@ -6,7 +6,7 @@ use crate::subsidies::evaluator::abstracted::{Outcomes, Values};
 use crate::subsidies::evaluator::judgement::Range;
 use crate::subsidies::evaluator::node::Node;
 use crate::subsidies::evaluator::region::{Domain, Region};
-use crate::subsidies::evaluator::rule::Compiled;
+use crate::subsidies::evaluator::rule::{Body, Compiled};
 use crate::subsidies::evaluator::run::Cell;
 use crate::subsidies::evaluator::search::{REGIONS_MAX, STEPS_MAX, Search, together};
 use crate::subsidies::evaluator::split::Splitter;
@@ -36,8 +36,9 @@ struct Bounding<'a, 'b, 'c> {
 
 impl Search<'_> {
     /// Bounds the amount over all that the unknown facts can be with which these criteria are met.
-    pub(crate) fn bound(&mut self, amount: &Node, criteria: &[&Compiled]) -> Found {
-        let slots = self.unknown_of(criteria).with(self.unknown(amount));
+    pub(crate) fn bound(&mut self, amount: &Body, criteria: &[&Compiled]) -> Found {
+        let slots = self.unknown_of(criteria).with(self.unknown(amount.slots));
+        let amount = &amount.node;
         let whole = self.region(slots);
         self.with_tools(|tools| {
             let mut work = Bounding { tools, criteria, amount, reached: None, error: None };

@@ -140,7 +140,10 @@ impl<'c> Pass<'_, '_, 'c> {
             Kind::Text(text) => (Node::Const(self.checker.vocabulary.number(text)), Type::Text),
             Kind::Name(name) => return self.name(name, tree.place),
             Kind::List(items) => return self.items(items),
-            Kind::Not(inner) => (Node::Not(Box::new(self.value(inner, Type::Truth)?)), Type::Truth),
+            Kind::Not(inner) => match self.value(inner, Type::Truth)? {
+                Node::Slot(slot, _) => (Node::CompareSlot(Compare::Equal, slot, 0), Type::Truth),
+                inner => (Node::Not(Box::new(inner)), Type::Truth),
+            },
             Kind::Negate(inner) => {
                 let inner = self.value(inner, Type::Number)?;
                 (Node::Negate(Box::new(inner), tree.place), Type::Number)
@@ -499,6 +502,16 @@ fn compared(compare: Compare, left: Node, right: Node, kind: Type) -> Node {
         (Node::Const(value), Node::Slot(slot, _)) => {
             Node::CompareSlot(compare.flipped(), slot, value)
         }
+        (Node::Slot(one, _), Node::Slot(two, _)) => Node::CompareSlots(compare, [one, two]),
+        (Node::Between(unit, days, place), Node::Const(value)) => match *days {
+            [Node::Slot(from, _), Node::Slot(to, _)] => {
+                Node::CompareBetween(compare, unit, [from, to], value)
+            }
+            days => {
+                let between = Node::Between(unit, Box::new(days), place);
+                Node::Compare(compare, Box::new([between, Node::Const(value)]))
+            }
+        },
         (left, right) => Node::Compare(compare, Box::new([left, right])),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The upper 32 bits are the days since 1970-01-01, the lower ones the year (14 bits), the month (4) and the day of the month (5).
 
+use std::sync::LazyLock;
+
 use crate::subsidies::domain::{Day, FIRST_YEAR, LAST_YEAR};
 
 /// Between which units two days are counted.
@@ -26,10 +28,10 @@ pub(crate) fn unpack(packed: i64) -> Day {
 }
 
 /// The first and the last day that a fact can have.
-pub(crate) fn bounds() -> (i64, i64) {
+pub(crate) static BOUNDS: LazyLock<(i64, i64)> = LazyLock::new(|| {
     let day = |text: String| Day::read(&text).map_or(0, pack);
     (day(format!("{FIRST_YEAR}-01-01")), day(format!("{LAST_YEAR}-12-31")))
-}
+});
 
 /// Returns how many complete units lie between two days; negative when the second is before the first.
 ///

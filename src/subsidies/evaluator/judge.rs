@@ -49,22 +49,31 @@ impl Rule {
         out: &mut Judgement,
     ) -> Result<(), EvalError> {
         out.clear();
+        if out.criteria.len() != self.criteria.len() {
+            out.criteria.resize(self.criteria.len(), CriterionJudgement::OPEN);
+        }
         let mut run = Run::new(view, std::mem::take(&mut out.steps));
         let mut open = false;
         let mut failed = false;
-        for (index, criterion) in self.criteria.iter().enumerate() {
+        let traced = if trace == Trace::On { u64::MAX } else { 0 };
+        for (index, (criterion, judged)) in self.criteria.iter().zip(&mut out.criteria).enumerate()
+        {
             run.read = 0;
             let cell = criterion.eval(&mut run);
-            let state = match cell.tag {
-                Tag::Known if cell.bits != 0 => State::Met,
-                Tag::Known => State::NotMet,
-                Tag::Unknown => State::Unknown,
-                Tag::Error => return Err(self.error(Which::Criterion(index), cell)),
+            if cell.tag == Tag::Error {
+                return Err(self.error(Which::Criterion(index), cell));
+            }
+            let known = cell.tag == Tag::Known;
+            let met = cell.bits != 0;
+            open |= !known;
+            failed |= known & !met;
+            judged.state = match (known, met) {
+                (true, true) => State::Met,
+                (true, false) => State::NotMet,
+                (false, _) => State::Unknown,
             };
-            open |= state == State::Unknown;
-            failed |= state == State::NotMet;
-            let read = if trace == Trace::On { SlotSet(run.read) } else { SlotSet::default() };
-            out.criteria.push(CriterionJudgement { state, read, open: SlotSet::default() });
+            judged.read = SlotSet(run.read & traced);
+            judged.open = SlotSet::default();
         }
         out.verdict = if failed { State::NotMet } else { State::Met };
         let known = failed || open || self.amount(&mut run, trace, out)?;
@@ -114,11 +123,13 @@ impl Rule {
 
 impl Judgement {
     fn clear(&mut self) {
-        let mut criteria = std::mem::take(&mut self.criteria);
-        let mut steps = std::mem::take(&mut self.steps);
-        criteria.clear();
-        steps.clear();
-        *self = Self { criteria, steps, ..Self::default() };
+        self.verdict = State::Unknown;
+        self.amount = None;
+        self.amount_open = SlotSet::default();
+        self.ask = SlotSet::default();
+        self.exact = true;
+        self.cost = 0;
+        self.steps.clear();
     }
 }
 
@@ -224,7 +235,7 @@ impl<'a> Search<'a> {
         out: &mut Judgement,
     ) -> Result<(), EvalError> {
         let Some(amount) = &self.rule().amount else { return Ok(()) };
-        let mut slots = self.unknown(&amount.node);
+        let mut slots = self.unknown(amount.slots);
         out.amount_open = slots;
         // Criteria that share no unknown fact with the amount, not even through others, do not bound it.
         let mut binding: Vec<&Compiled> = Vec::new();
@@ -245,7 +256,7 @@ impl<'a> Search<'a> {
         let found = if slots.is_empty() {
             self.known_amount(trace, out)
         } else {
-            self.bound(&amount.node, &binding)
+            self.bound(amount, &binding)
         };
         match found {
             Found::Range(range) => out.amount = Some(range),

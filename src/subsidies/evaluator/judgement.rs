@@ -8,7 +8,7 @@ use crate::subsidies::evaluator::run::{ErrorKind, Step};
 
 /// A set of a rule's facts; its slots number them in the order of their names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SlotSet(pub(crate) u128);
+pub struct SlotSet(pub(crate) u64);
 
 impl SlotSet {
     /// Whether there is none.
@@ -26,16 +26,16 @@ impl SlotSet {
     /// Whether a slot is in it.
     #[must_use]
     pub fn contains(self, slot: usize) -> bool {
-        slot < 128 && (self.0 >> slot) & 1 == 1
+        slot < 64 && (self.0 >> slot) & 1 == 1
     }
 
     /// Returns the slots, the least first.
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        (0..128).filter(move |slot| self.contains(*slot))
+        (0..64).filter(move |slot| self.contains(*slot))
     }
 
     pub(crate) fn insert(&mut self, slot: u8) {
-        self.0 |= 1_u128 << (slot & 127);
+        self.0 |= 1_u64 << (slot & 63);
     }
 
     pub(crate) fn with(self, other: Self) -> Self {
@@ -63,6 +63,11 @@ pub struct CriterionJudgement {
     pub read: SlotSet,
     /// Facts that are unknown and can still change it; empty where no trace was wanted.
     pub open: SlotSet,
+}
+
+impl CriterionJudgement {
+    pub(crate) const OPEN: Self =
+        Self { state: State::Unknown, read: SlotSet(0), open: SlotSet(0) };
 }
 
 /// A number, or the range in which it lies while facts are unknown.

@@ -18,6 +18,10 @@ pub(crate) enum Node {
     Choose(Box<[Node; 3]>, Chosen),
     /// A fact against a constant.
     CompareSlot(Compare, u8, i64),
+    /// A fact against another.
+    CompareSlots(Compare, [u8; 2]),
+    /// What lies between two facts that are days, against a constant.
+    CompareBetween(Compare, Unit, [u8; 2], i64),
     /// Numbers, days, truths; texts for equality only.
     Compare(Compare, Box<[Node; 2]>),
     /// Texts in the order of their letters.
@@ -144,6 +148,8 @@ impl Node {
             | Self::Parameter(..)
             | Self::Local(_)
             | Self::CompareSlot(..)
+            | Self::CompareSlots(..)
+            | Self::CompareBetween(..)
             | Self::InSlot(..) => {}
             Self::Not(one) | Self::Negate(one, _) | Self::SizeOfText(one) => each(Part::Node(one)),
             Self::All(all) | Self::Any(all) | Self::Least(all, _) | Self::Greatest(all, _) => {
@@ -172,17 +178,18 @@ impl Node {
     }
 
     /// Calls with every slot it reads.
-    pub(crate) fn slots(&self, each: &mut impl FnMut(u8)) {
-        if let Self::Slot(slot, _) | Self::CompareSlot(_, slot, _) | Self::InSlot(slot, _) = self {
-            each(*slot);
-        }
-        let mut below = Vec::new();
-        self.parts(&mut |part| below.push(part));
-        for part in below {
-            match part {
+    pub(crate) fn slots(&self, each: &mut dyn FnMut(u8)) {
+        match self {
+            Self::Slot(slot, _) | Self::CompareSlot(_, slot, _) | Self::InSlot(slot, _) => {
+                each(*slot);
+            }
+            Self::CompareSlots(_, slots) | Self::CompareBetween(_, _, slots, _) => {
+                slots.iter().for_each(|slot| each(*slot));
+            }
+            _ => self.parts(&mut |part| match part {
                 Part::Node(node) => node.slots(each),
                 Part::List(list) => list.slots(each),
-            }
+            }),
         }
     }
 
@@ -204,11 +211,11 @@ impl Node {
 }
 
 impl List {
-    fn slots(&self, each: &mut impl FnMut(u8)) {
+    fn slots(&self, each: &mut dyn FnMut(u8)) {
         match self {
             Self::Const(_) => {}
             Self::Slot(slot, _) => each(*slot),
-            Self::Items(items) => items.iter().for_each(|item| item.slots(each)),
+            Self::Items(items) => items.iter().for_each(|item| item.slots(&mut *each)),
             Self::Filter(list, _, body) | Self::Map(list, _, body) => {
                 list.slots(each);
                 body.slots(each);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::subsidies::domain::{Day, Definition, Scalar};
-use crate::subsidies::evaluator::days::{bounds, pack, unpack};
+use crate::subsidies::evaluator::days::{BOUNDS, pack, unpack};
 use crate::subsidies::evaluator::node::{List, Node, Part};
 use crate::subsidies::evaluator::run::View;
 
@@ -152,7 +152,7 @@ pub(crate) fn single(definition: &Definition, view: &View<'_>) -> Domain {
     match definition.kind {
         Scalar::Int | Scalar::Money => Domain::Span(definition.least, definition.greatest),
         Scalar::Date => {
-            let (first, last) = bounds();
+            let (first, last) = *BOUNDS;
             Domain::Span(first, last)
         }
         Scalar::Bool => Domain::Span(0, 1),

@@ -88,6 +88,16 @@ pub(crate) struct Compiled {
 pub(crate) struct Body {
     pub(crate) source: Box<str>,
     pub(crate) node: Node,
+    /// The facts it reads.
+    pub(crate) slots: SlotSet,
+}
+
+impl Body {
+    fn new(source: &str, node: Node) -> Self {
+        let mut slots = SlotSet::default();
+        node.slots(&mut |slot| slots.insert(slot));
+        Self { source: source.into(), node, slots }
+    }
 }
 
 impl Rule {
@@ -135,21 +145,13 @@ impl Rule {
     /// Returns the facts that a criterion reads, known or not.
     #[must_use]
     pub fn facts_of_criterion(&self, index: usize) -> SlotSet {
-        let mut set = SlotSet::default();
-        if let Some(criterion) = self.criteria.get(index) {
-            criterion.bodies().for_each(|(_, body)| body.node.slots(&mut |slot| set.insert(slot)));
-        }
-        set
+        self.criteria.get(index).map_or(SlotSet::default(), Compiled::slots)
     }
 
     /// Returns the facts that the amount reads, known or not.
     #[must_use]
     pub fn facts_of_amount(&self) -> SlotSet {
-        let mut set = SlotSet::default();
-        if let Some(amount) = &self.amount {
-            amount.node.slots(&mut |slot| set.insert(slot));
-        }
-        set
+        self.amount.as_ref().map_or(SlotSet::default(), |amount| amount.slots)
     }
 
     /// Returns how many steps it takes at most where all is known.
@@ -219,6 +221,11 @@ impl Compiled {
         std::iter::once((None, &self.own)).chain(wider)
     }
 
+    /// Returns the facts that they read.
+    pub(crate) fn slots(&self) -> SlotSet {
+        self.bodies().fold(SlotSet::default(), |set, (_, body)| set.with(body.slots))
+    }
+
     /// Evaluates it: true when any of its expressions is.
     #[inline]
     pub(crate) fn eval<'a>(&'a self, run: &mut Run<'a>) -> Cell {
@@ -282,7 +289,7 @@ fn compile(
         match check(&mut checker, source, tree, *wanted)
             .and_then(|node| bounded(source, tree, node))
         {
-            Ok(node) => bodies.push((*which, Body { source: (*source).into(), node })),
+            Ok(node) => bodies.push((*which, Body::new(source, node))),
             Err(found) => defects.extend(found.into_iter().map(|defect| (*which, defect))),
         }
     }

@@ -144,7 +144,7 @@ pub(crate) struct Run<'a> {
     locals: [Cell; LOCALS_MAX],
     pub(crate) cost: u64,
     /// Slots that were read, a bit each.
-    pub(crate) read: u128,
+    pub(crate) read: u64,
     /// Kinds of the slots, where steps are wanted.
     pub(crate) kinds: Option<&'a [Type]>,
     pub(crate) steps: Vec<Step>,
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
 
     #[inline]
     fn slot(&mut self, slot: u8) -> Cell {
-        self.read |= 1_u128 << (slot & 127);
+        self.read |= 1_u64 << (slot & 63);
         self.view.cells.get(usize::from(slot)).copied().unwrap_or(Cell::UNKNOWN)
     }
 
@@ -178,18 +178,13 @@ impl<'a> Run<'a> {
         self.view.text(cell.bits)
     }
 
-    /// Evaluates.
+    /// Evaluates. What laws write most often is done here, without another call.
+    #[inline]
     pub(crate) fn eval(&mut self, node: &'a Node) -> Cell {
         self.count(1);
         match node {
             Node::Const(value) => Cell::known(*value),
-            Node::Slot(slot, place) => {
-                let cell = self.slot(*slot);
-                match self.kinds.and_then(|kinds| kinds.get(usize::from(*slot))) {
-                    Some(kind) => self.step(*place, *kind, cell),
-                    None => cell,
-                }
-            }
+            Node::Slot(slot, _) if self.kinds.is_none() => self.slot(*slot),
             Node::CompareSlot(compare, slot, value) => {
                 let cell = self.slot(*slot);
                 match cell.tag {
@@ -202,6 +197,35 @@ impl<'a> Run<'a> {
                 match cell.tag {
                     Tag::Known => Cell::truth(values.contains(&cell.bits)),
                     Tag::Unknown | Tag::Error => cell,
+                }
+            }
+            Node::CompareSlots(compare, [left, right]) => {
+                let (left, right) = (self.slot(*left), self.slot(*right));
+                if left.tag == Tag::Known && right.tag == Tag::Known {
+                    Cell::truth(compare.holds(&left.bits, &right.bits))
+                } else {
+                    left.weaker(right)
+                }
+            }
+            Node::CompareBetween(compare, unit, [from, to], value) => {
+                let (from, to) = (self.slot(*from), self.slot(*to));
+                if from.tag == Tag::Known && to.tag == Tag::Known {
+                    Cell::truth(compare.holds(&between(*unit, from.bits, to.bits), value))
+                } else {
+                    from.weaker(to)
+                }
+            }
+            _ => self.composed(node),
+        }
+    }
+
+    fn composed(&mut self, node: &'a Node) -> Cell {
+        match node {
+            Node::Slot(slot, place) => {
+                let cell = self.slot(*slot);
+                match self.kinds.and_then(|kinds| kinds.get(usize::from(*slot))) {
+                    Some(kind) => self.step(*place, *kind, cell),
+                    None => cell,
                 }
             }
             Node::Not(inner) => {

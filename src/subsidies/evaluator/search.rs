@@ -2,14 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::Range as Between;
-use std::sync::Arc;
 
 use crate::subsidies::evaluator::abstracted::{Outcomes, Spans};
 use crate::subsidies::evaluator::judgement::SlotSet;
-use crate::subsidies::evaluator::node::Node;
-use crate::subsidies::evaluator::region::{
-    Candidates, Domain, Region, Scale, constants, domain, single,
-};
+use crate::subsidies::evaluator::region::{Candidates, Domain, Region, constants, domain, single};
 use crate::subsidies::evaluator::rule::{Compiled, Rule};
 use crate::subsidies::evaluator::run::{Cell, Tag, View};
 use crate::subsidies::evaluator::split::Splitter;
@@ -89,34 +85,38 @@ pub(crate) struct Search<'a> {
     candidates: Candidates,
     /// Unknown facts with what they, and for lists their items, can be.
     domains: Vec<(u8, Domain)>,
+    unknown: SlotSet,
     items: Vec<(u8, Domain, Between<usize>)>,
-    scales: Vec<Scale>,
     pub(crate) cost: u64,
 }
 
 impl<'a> Search<'a> {
     pub(crate) fn new(rule: &'a Rule, view: View<'a>) -> Self {
+        let known = |slot: usize| view.cells.get(slot).is_some_and(|cell| cell.tag == Tag::Known);
+        let lists = rule.facts.iter().enumerate();
+        let lists = lists.filter(|(slot, fact)| fact.max_items.is_some() && !known(*slot)).count();
         let mut found = Vec::new();
-        let bodies = rule.criteria.iter().flat_map(|one| one.bodies().map(|(_, body)| body));
-        bodies.chain(&rule.amount).for_each(|body| constants(&body.node, &mut found));
+        if lists > 0 {
+            let bodies = rule.criteria.iter().flat_map(|one| one.bodies().map(|(_, body)| body));
+            bodies.chain(&rule.amount).for_each(|body| constants(&body.node, &mut found));
+        }
         let mut search = Self {
             rule,
             view,
             candidates: Candidates::default(),
             domains: Vec::new(),
+            unknown: SlotSet::default(),
             items: Vec::new(),
-            scales: rule.facts.iter().map(|definition| Scale::of(definition)).collect(),
             cost: 0,
         };
         for (slot, definition) in (0_u8..).zip(&rule.facts) {
-            let known =
-                view.cells.get(usize::from(slot)).is_some_and(|cell| cell.tag == Tag::Known);
-            if known {
+            if known(usize::from(slot)) {
                 continue;
             }
             let from = search.candidates.lists.len();
             let whole = domain(definition, &view, &found, &mut search.candidates);
             search.domains.push((slot, whole));
+            search.unknown.insert(slot);
             if definition.max_items.is_some() {
                 let candidates = from..search.candidates.lists.len();
                 search.items.push((slot, single(definition, &view), candidates));
@@ -131,28 +131,20 @@ impl<'a> Search<'a> {
         Region { domains: self.domains.iter().filter(of).cloned().collect() }
     }
 
-    /// Returns the unknown facts that a criterion reads.
-    pub(crate) fn unknown(&self, node: &Node) -> SlotSet {
-        let mut set = SlotSet::default();
-        node.slots(&mut |slot| {
-            if self.domains.iter().any(|(unknown, _)| *unknown == slot) {
-                set.insert(slot);
-            }
-        });
-        set
+    /// Returns the unknown ones of some facts.
+    pub(crate) fn unknown(&self, slots: SlotSet) -> SlotSet {
+        SlotSet(slots.0 & self.unknown.0)
     }
 
     pub(crate) fn unknown_of(&self, criteria: &[&Compiled]) -> SlotSet {
-        let bodies = criteria.iter().flat_map(|one| one.bodies());
-        bodies.fold(SlotSet::default(), |set, (_, body)| set.with(self.unknown(&body.node)))
+        let slots = criteria.iter().fold(SlotSet::default(), |set, one| set.with(one.slots()));
+        self.unknown(slots)
     }
 
     pub(crate) fn with_tools<T>(&mut self, work: impl FnOnce(&mut Splitter<'_, '_>) -> T) -> T {
         let mut spans = Spans::new(self.view, &self.candidates.lists, &self.items);
         spans.cost = self.cost;
-        let texts = self.view.texts.iter().map(|texts| texts.len()).sum::<usize>();
-        let texts: Arc<[i64]> = (0..i64::try_from(texts).unwrap_or(i64::MAX)).collect();
-        let mut splitter = Splitter { spans: &mut spans, scales: &self.scales, texts };
+        let mut splitter = Splitter { spans: &mut spans, facts: &self.rule.facts };
         let done = work(&mut splitter);
         self.cost = spans.cost;
         done

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::subsidies::domain::Definition;
 use crate::subsidies::evaluator::abstracted::{Abstract, Outcomes, Spans, Values};
 use crate::subsidies::evaluator::node::{List, Node, Part};
 use crate::subsidies::evaluator::region::{Domain, Region, Scale};
@@ -10,10 +11,8 @@ use crate::subsidies::evaluator::rule::Compiled;
 /// Looks for divisions.
 pub(crate) struct Splitter<'a, 'b> {
     pub(crate) spans: &'a mut Spans<'b>,
-    /// How each slot is divided.
-    pub(crate) scales: &'a [Scale],
-    /// Texts by number that an unknown text is tried with.
-    pub(crate) texts: Arc<[i64]>,
+    /// The rule's facts, slot by slot.
+    pub(crate) facts: &'a [Arc<Definition>],
 }
 
 impl Splitter<'_, '_> {
@@ -128,7 +127,9 @@ impl Splitter<'_, '_> {
             }
             Domain::Lists(lists) => Some(self.parted(node, region, slot, &lists, Domain::Lists)),
             Domain::AnyText => {
-                let known = region.with(slot, Domain::Texts(Arc::clone(&self.texts)));
+                let texts: usize = self.spans.view.texts.iter().map(|texts| texts.len()).sum();
+                let texts = (0..i64::try_from(texts).unwrap_or(i64::MAX)).collect();
+                let known = region.with(slot, Domain::Texts(texts));
                 Some((known, region.with(slot, Domain::FreshText)))
             }
             Domain::AnyList => {
@@ -182,7 +183,7 @@ impl Splitter<'_, '_> {
         slot: u8,
         (least, greatest): (i64, i64),
     ) -> Option<(Region, Region)> {
-        let scale = self.scales.get(usize::from(slot)).copied()?;
+        let scale = Scale::of(self.facts.get(usize::from(slot))?);
         let (low, high) = (scale.down(least), scale.down(greatest));
         let mut cut = low.midpoint(high).min(high.checked_sub(1)?);
         if alone {
@@ -222,17 +223,8 @@ impl Splitter<'_, '_> {
 
     /// How something stands at a point: for a comparison, which side is greater.
     fn probe(&mut self, node: &Node, region: &Region) -> i64 {
-        let sides = match node {
-            Node::Compare(_, two) => {
-                let [left, right] = two.as_ref();
-                Some((self.spans.value(left, region), self.spans.value(right, region)))
-            }
-            Node::CompareSlot(_, slot, value) => {
-                Some((self.spans.slot(*slot, region), Abstract::span(*value, *value)))
-            }
-            _ => None,
-        };
-        match sides.map(|(left, right)| (left.values, right.values)) {
+        let sides = self.spans.sides(node, region);
+        match sides.map(|(_, left, right)| (left.values, right.values)) {
             Some((Values::Span(a, b), Values::Span(c, d))) if a == b && c == d => match a.cmp(&c) {
                 std::cmp::Ordering::Less => -1,
                 std::cmp::Ordering::Equal => 0,

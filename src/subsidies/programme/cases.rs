@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::codes::divisions::Division;
+use crate::kernel::fields::Violation;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::pb::peshub::subsidies::v1::FindingKind as Kind;
 use crate::pb::peshub::subsidies::v1::{CriterionState, Verdict};
@@ -45,15 +46,13 @@ pub fn read<'a>(
     let (mut read, mut found) = (Vec::new(), Vec::new());
     for (index, written) in programme.cases.iter().enumerate() {
         let at = format!("cases[{index}]");
-        let stated = fact::stated(&written.facts, catalogue, Day(0), &format!("{at}.facts"));
-        let facts = stated.map(|stated| stated.facts).unwrap_or_else(|wrong| {
-            found.extend(wrong.into_iter().map(|it| {
-                let given =
-                    if it.given.is_empty() { String::new() } else { format!(", not {}", it.given) };
-                Finding::new(it.field, Kind::CaseFact, format!("{}{given}", it.expected))
-            }));
-            Facts::new()
-        });
+        let facts = match fact::stated(&written.facts, catalogue, Day(0), &format!("{at}.facts")) {
+            Ok(stated) => stated.facts,
+            Err(wrong) => {
+                found.extend(wrong.into_iter().map(misstated));
+                Facts::new()
+            }
+        };
         let division = written.division.as_ref().map(wire::division);
         if division == Some(None) {
             let detail = "a division in force".to_owned();
@@ -62,6 +61,15 @@ pub fn read<'a>(
         read.push(Case { written, facts, division: division.flatten() });
     }
     (read, found)
+}
+
+/// What a case states wrongly; a case is made up, so that its words may be repeated.
+fn misstated(violation: Violation) -> Finding {
+    let Violation { field, mut expected, given, .. } = violation;
+    if !given.is_empty() {
+        expected = format!("{expected}, not {given}");
+    }
+    Finding::new(field, Kind::CaseFact, expected)
 }
 
 /// Runs the cases of a programme.
@@ -141,9 +149,9 @@ pub fn difference(case: &pb::GoldenCase, determined: &Determined) -> String {
     if let Some(amount) = case.amount {
         let given = determined.amount.map_or_else(
             || "none".to_owned(),
-            |range| match range.least == range.greatest {
-                true => range.least.to_string(),
-                false => format!("{} to {}", range.least, range.greatest),
+            |range| match range.known() {
+                Some(amount) => amount.to_string(),
+                None => format!("{} to {}", range.least, range.greatest),
             },
         );
         differs("the amount", amount.to_string(), given);

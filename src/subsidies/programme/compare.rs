@@ -160,8 +160,9 @@ pub fn changes(before: &pb::Programme, after: &pb::Programme) -> Vec<String> {
         it.versions.iter().map(|version| version.name.clone()).collect()
     };
     for name in names(before).union(&names(after)) {
-        let find = |it: &'_ pb::Programme| it.versions.iter().find(|it| it.name == *name).cloned();
-        version(name, find(before), find(after), &mut differs);
+        let was = before.versions.iter().find(|it| it.name == *name);
+        let is = after.versions.iter().find(|it| it.name == *name);
+        version(name, was, is, &mut differs);
     }
     overlays(before, after, &mut differs);
     changes
@@ -198,16 +199,16 @@ fn parameters(
 
 fn version(
     name: &str,
-    before: Option<pb::Version>,
-    after: Option<pb::Version>,
+    before: Option<&pb::Version>,
+    after: Option<&pb::Version>,
     differs: &mut Differs<'_>,
 ) {
     let at = format!("version {name}");
-    let (Some(before), Some(after)) = (&before, &after) else {
-        let says = |it: &Option<pb::Version>| {
-            it.as_ref().map_or_else(String::new, |it| format!("{} to {}", it.from, it.to))
+    let (Some(before), Some(after)) = (before, after) else {
+        let says = |it: Option<&pb::Version>| {
+            it.map_or_else(String::new, |it| format!("{} to {}", it.from, it.to))
         };
-        return differs(&at, &says(&before), &says(&after));
+        return differs(&at, &says(before), &says(after));
     };
     differs(&format!("{at} from"), &before.from, &after.from);
     differs(&format!("{at} to"), &before.to, &after.to);

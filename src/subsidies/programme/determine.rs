@@ -14,7 +14,7 @@ use crate::subsidies::programme::{CompiledProgramme, CompiledVersion, Variant};
 /// What a programme answers for a subject.
 #[derive(Clone, Debug)]
 pub struct Determined {
-    /// The verdict; never EXCLUDED_BY_CLAIM, which facts do not tell.
+    /// The verdict; never `EXCLUDED_BY_CLAIM`, which facts do not tell.
     pub verdict: Verdict,
     /// Name of the version; `None` where none applies.
     pub version: Option<Arc<str>>,
@@ -35,6 +35,9 @@ pub struct Determined {
     /// Whether the list of facts is exact: no fact in it is irrelevant. It is never too short.
     pub is_exact: bool,
 }
+
+/// What is to be given back, or the range in which it lies, and the unknown facts that it may depend on.
+pub type Clawback = (Range, Vec<Arc<str>>);
 
 /// How a criterion stands.
 #[derive(Clone, Debug)]
@@ -150,7 +153,8 @@ impl CompiledProgramme {
         Range { least: round(range.least), greatest: round(range.greatest), ..range }
     }
 
-    /// Returns what is to be given back of a version when it ends early; `None` when nothing ever is.
+    /// Returns what is to be given back of a version when it ends early, and the unknown facts that it may depend on; `None` when nothing
+    /// ever is.
     ///
     /// # Errors
     ///
@@ -160,7 +164,7 @@ impl CompiledProgramme {
         version: &str,
         facts: &Facts,
         division: Option<&'static Division>,
-    ) -> Result<Option<(Range, Vec<Arc<str>>)>, EvalError> {
+    ) -> Result<Option<Clawback>, EvalError> {
         let variant = self.version(version).map(|version| version.variant(division));
         let Some((variant, rule)) =
             variant.and_then(|it| it.clawback.as_ref().map(|rule| (it, rule)))

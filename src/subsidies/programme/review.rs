@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::codes::divisions::Division;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::pb::peshub::subsidies::v1::FindingKind as Kind;
 use crate::subsidies::domain::{Catalogue, Value};
@@ -57,7 +58,7 @@ fn narrowing(
         if has_overlays { vary::people(&[compiled], cases, catalogue) } else { Vec::new() };
     for version in &compiled.versions {
         let mut overlays: Vec<_> = version.overlays.values().collect();
-        overlays.sort_by_key(|overlay| overlay.overlay.map(|it| it.code()));
+        overlays.sort_by_key(|overlay| overlay.overlay.map(Division::code));
         for overlay in overlays {
             let narrowed = narrowed(version, overlay, &people, &mut budget);
             let Some((criterion, person)) = narrowed else { continue };

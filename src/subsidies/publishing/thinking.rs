@@ -52,18 +52,18 @@ pub async fn compared(
 struct Compiled<'a> {
     written: &'a pb::Programme,
     catalogue: Catalogue,
-    compiled: CompiledProgramme,
+    answers: CompiledProgramme,
 }
 
 impl<'a> Compiled<'a> {
     fn of(edition: &'a pb::Edition) -> Option<Self> {
         let (written, catalogue) = (edition.programme.as_ref()?, fact::catalogue(&edition.facts));
-        let compiled = CompiledProgramme::compile(written, &catalogue).ok()?;
-        Some(Self { written, catalogue, compiled })
+        let answers = CompiledProgramme::compile(written, &catalogue).ok()?;
+        Some(Self { written, catalogue, answers })
     }
 
     const fn as_edition(&self) -> compare::Edition<'_> {
-        let (written, compiled, catalogue) = (self.written, &self.compiled, &self.catalogue);
+        let (written, compiled, catalogue) = (self.written, &self.answers, &self.catalogue);
         compare::Edition { written, compiled, catalogue }
     }
 }

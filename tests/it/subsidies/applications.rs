@@ -143,7 +143,7 @@ fn who_is_not_eligible_is_heard_and_takes_nothing() {
         };
         let provided = north.provide_evidence(request).await.unwrap().into_inner();
         let granted = grant(&mut bureau, &provided.application.unwrap()).await;
-        assert_eq!((granted.state(), granted.amount, count().await), (State::Granted, AMOUNT, 1));
+        assert_eq!((granted.state(), granted.amount, count().await), (State::Granted, AMOUNT, 2));
         let withdrawn = withdraw(&mut north, &granted).await.unwrap();
         assert_eq!((withdrawn.state(), count().await), (State::Withdrawn, 0));
     });

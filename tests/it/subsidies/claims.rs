@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 use peshub::client::connect::{Connection, Options};
 use peshub::client::error::Refusal;
-use peshub::pb::peshub::participants::v1::{
-    Participant, ParticipantKind, RegisterParticipantRequest,
-};
+use peshub::pb::peshub::participants::v1::ParticipantKind;
 use peshub::pb::peshub::subsidies::v1::{self as pb, ApplicationState as State};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sqlx::PgPool;
 
 use crate::kill::Serving;
+use crate::permissions::register;
 use crate::support::applications::{
     AMOUNT, Applications, ONCE, OTHER, asking, budget, furnish, get, reference, submit, withdraw,
     worker,
@@ -111,22 +110,11 @@ struct Platform {
 
 /// Registers the platforms, and the people with each of them.
 async fn platforms(hub: &TestHub) -> Vec<Platform> {
-    let mut operator = hub.connect("operator").await.participants();
     let mut platforms = Vec::new();
     for number in 0..PLATFORMS {
-        let participant = Participant {
-            name: format!("storm-{number}"),
-            display_name: format!("Storm {number}"),
-            kind: ParticipantKind::Platform.into(),
-            ..Participant::default()
-        };
-        let request = RegisterParticipantRequest {
-            participant: Some(participant),
-            with_token: true,
-            request_id: String::new(),
-        };
-        let made = operator.register_participant(request).await.unwrap().into_inner();
-        let options = Options { identity: None, token: Some(made.token), ..hub.options("nobody") };
+        let name = format!("storm-{number}");
+        let token = register(hub, &name, ParticipantKind::Platform).await;
+        let options = Options { identity: None, token: Some(token), ..hub.options("nobody") };
         let connection = Connection::open(&options).await.unwrap();
         let mut people = Vec::new();
         for person in 0..PEOPLE {

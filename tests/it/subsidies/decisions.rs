@@ -61,7 +61,8 @@ fn a_decision_is_recorded_and_signed_and_tells_no_value() {
         bureau.export_decision(export.clone()).await.unwrap();
         let refusal = Refusal::of(&north.export_decision(export).await.unwrap_err());
         assert_eq!(refusal.reason, "ACTION_NOT_GRANTED");
-        let mut workers = hub.connect(NORTH).await.workers();
+        let mut workers = hub.connect(BUREAU).await.workers();
+        let reference = worker(&hub, BUREAU, 1).await;
         let request = ListDisclosuresRequest { reference, ..Default::default() };
         let told = workers.list_disclosures(request).await.unwrap().into_inner().disclosures;
         let told: Vec<_> =

@@ -8,7 +8,7 @@ use crate::support::story;
 use crate::support::subsidies::{EXPANSION, programme, published};
 
 fn kinds(comparison: &pb::Comparison) -> Vec<Kind> {
-    let mut kinds: Vec<_> = comparison.witnesses.iter().map(|it| it.kind()).collect();
+    let mut kinds: Vec<_> = comparison.witnesses.iter().map(pb::Witness::kind).collect();
     kinds.sort_by_key(|kind| i32::from(*kind));
     kinds.dedup();
     kinds

@@ -108,8 +108,7 @@ fn a_revoked_credential_opens_again_what_rests_on_it_and_the_bureau_is_told() {
 
         let mut watch = Watch::start(&mut bureau.clone(), &[]).await;
         revoke(&mut academy, &[&issued.credential_id]).await;
-        let event = watch.step().await;
-        assert_eq!(event.step(), Step::Reopened);
+        let event = watch.until(Step::Reopened).await;
         let told = event.application.unwrap();
         assert_eq!((told.state(), told.reopened), (State::EvidenceRequested, true));
         assert_eq!(told.asked, ["worker.certified"]);

@@ -152,7 +152,7 @@ pub(crate) fn applications(method: &str, who: usize, made: &Applied) -> Option<V
                 application_id,
                 etag,
                 payment_reference: "p-1".to_owned(),
-                paid_on: "2026-01-05".to_owned(),
+                paid_on: "2025-01-05".to_owned(),
                 request_id,
             }
             .encode_to_vec()

@@ -71,6 +71,8 @@ fn an_overlay_that_names_a_version_comes_before_one_for_all() {
     assert_eq!(found[0].field, "overlays[4].division");
 }
 
+type Change = Box<dyn FnOnce(&mut pb::Overlay)>;
+
 #[test]
 fn an_overlay_adds_nothing() {
     let criterion = |id: &str| pb::Criterion {
@@ -79,12 +81,12 @@ fn an_overlay_adds_nothing() {
         ..pb::Criterion::default()
     };
     let adds = pb::FindingKind::OverlayAdds;
-    let rows: [(Box<dyn FnOnce(&mut pb::Overlay)>, &str); 3] = [
+    let rows: [(Change, &str); 3] = [
         (Box::new(|it| it.widened.push(criterion("age"))), "overlays[1].widened[0].id"),
         (
             Box::new(|it| {
                 it.parameters
-                    .push(pb::Parameter { name: "extra".into(), ..pb::Parameter::default() })
+                    .push(pb::Parameter { name: "extra".into(), ..pb::Parameter::default() });
             }),
             "overlays[1].parameters[2].name",
         ),

@@ -170,7 +170,7 @@ fn spoiled() -> Vec<(&'static str, Change, &'static str, Kind)> {
             Box::new(|it| {
                 it.cases[0].facts[0].value = Some(pb::FactValue {
                     value: Some(pb::fact_value::Value::Date("2020-01-01".into())),
-                })
+                });
             }),
             "cases[0].facts[0].value",
             Kind::CaseFact,

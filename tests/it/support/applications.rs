@@ -134,7 +134,7 @@ pub(crate) async fn pay(client: &mut Applications, it: &pb::Application) -> pb::
         application_id: it.application_id.clone(),
         etag: it.etag.clone(),
         payment_reference: "p-1".to_owned(),
-        paid_on: "2026-01-05".to_owned(),
+        paid_on: "2025-01-05".to_owned(),
         ..Default::default()
     };
     client.record_payment(request).await.unwrap().into_inner().application.unwrap()
@@ -197,6 +197,16 @@ impl Watch {
     pub(crate) async fn step(&mut self) -> pb::ApplicationEvent {
         loop {
             if let Message::Event(event) = self.next().await {
+                return event;
+            }
+        }
+    }
+
+    /// Returns the next event of a step.
+    pub(crate) async fn until(&mut self, step: pb::ApplicationStep) -> pb::ApplicationEvent {
+        loop {
+            let event = self.step().await;
+            if event.step() == step {
                 return event;
             }
         }
