@@ -28,6 +28,7 @@ mod simulate;
 mod sound;
 mod stream;
 mod sweep;
+mod unknowns;
 
 use std::path::{Path, PathBuf};
 

@@ -287,7 +287,7 @@ async fn store(args: FactsArgs) -> Outcome {
     for (line, number) in read.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
         let name = "peshub.subsidies.v1.SubjectFacts";
         let read = serde_json::from_str(line).ok();
-        let read = read.and_then(|it| json::read_message(name, it).ok());
+        let read = read.and_then(|it| json::to_message(name, &it).ok());
         // The line is about a person and not repeated.
         let none = || format!("line {number} is no SubjectFacts; nothing was stored");
         subjects.push(read.ok_or_else(none)?);

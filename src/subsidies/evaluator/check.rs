@@ -502,6 +502,10 @@ fn compared(compare: Compare, left: Node, right: Node, kind: Type) -> Node {
         (Node::Const(value), Node::Slot(slot, _)) => {
             Node::CompareSlot(compare.flipped(), slot, value)
         }
+        // A fact is equal to itself, whatever it is.
+        (Node::Slot(one, _), Node::Slot(two, _)) if one == two => {
+            Node::Const(i64::from(compare.holds(&0, &0)))
+        }
         (Node::Slot(one, _), Node::Slot(two, _)) => Node::CompareSlots(compare, [one, two]),
         (Node::Between(unit, days, place), Node::Const(value)) => match *days {
             [Node::Slot(from, _), Node::Slot(to, _)] => {
