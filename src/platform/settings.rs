@@ -30,8 +30,15 @@ pub enum Kind {
 
 impl Kind {
     fn of(argument: &Arg) -> Self {
-        if matches!(argument.get_action(), ArgAction::SetTrue | ArgAction::SetFalse) {
+        let type_id = argument.get_value_parser().type_id();
+        let is_switch = matches!(argument.get_action(), ArgAction::SetTrue | ArgAction::SetFalse);
+        if is_switch || type_id == TypeId::of::<bool>() {
             return Self::Switch;
+        }
+        // A type of its own that is written as a number.
+        let default = argument.get_default_values().first().and_then(|it| it.to_str());
+        if default.is_some_and(|default| default.parse::<f64>().is_ok()) {
+            return Self::Number;
         }
         let numbers = [
             TypeId::of::<u16>(),
@@ -42,7 +49,6 @@ impl Kind {
             TypeId::of::<i64>(),
             TypeId::of::<f64>(),
         ];
-        let type_id = argument.get_value_parser().type_id();
         if numbers.iter().any(|number| type_id == *number) { Self::Number } else { Self::Text }
     }
 
@@ -143,9 +149,10 @@ impl Setting {
             key,
             kind,
             help: help.map(|help| sentence(&help.to_string())).unwrap_or_default(),
-            default: match kind {
-                Kind::Switch => Some("false".to_owned()),
-                Kind::Text | Kind::Number => default.map(|it| it.to_string_lossy().into_owned()),
+            default: match (default, kind) {
+                (Some(default), _) => Some(default.to_string_lossy().into_owned()),
+                (None, Kind::Switch) => Some("false".to_owned()),
+                (None, Kind::Text | Kind::Number) => None,
             },
             words,
             is_secret: argument.is_hide_env_values_set(),
@@ -178,4 +185,36 @@ pub fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a
     let rated = known.map(|key| (strsim::normalized_damerau_levenshtein(name, key), key));
     let best = rated.max_by(|(one, _), (other, _)| one.total_cmp(other));
     best.filter(|(likeness, _)| likeness.total_cmp(&0.6).is_ge()).map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, ArgAction, Command, value_parser};
+
+    use crate::platform::settings::{Kind, all};
+
+    #[test]
+    fn what_is_written_for_a_setting_follows_from_its_argument() {
+        let argument = |name: &'static str| Arg::new(name).long(name).env(format!("PESHUB_{name}"));
+        let on = argument("ON").action(ArgAction::SetTrue);
+        let off = argument("OFF").action(ArgAction::Set).value_parser(value_parser!(bool));
+        let serve = Command::new("serve")
+            .arg(on)
+            .arg(off.default_value("true"))
+            .arg(argument("COUNT").value_parser(value_parser!(u32)))
+            .arg(argument("SHARE").default_value("0.01"))
+            .arg(argument("NAME"))
+            .arg(Arg::new("no_setting").long("no-setting"));
+        let found = all(&Command::new("peshub").subcommand(serve));
+        let found: Vec<_> =
+            found.iter().map(|it| (it.key.as_str(), it.kind, it.default.as_deref())).collect();
+        let expected = [
+            ("on", Kind::Switch, Some("false")),
+            ("off", Kind::Switch, Some("true")),
+            ("count", Kind::Number, None),
+            ("share", Kind::Number, Some("0.01")),
+            ("name", Kind::Text, None),
+        ];
+        assert_eq!(found, expected);
+    }
 }

@@ -137,7 +137,7 @@ fn what_an_older_release_asks_works_on_the_newest_schema() {
         for (spoil, word) in [
             ("ALTER TABLE source RENAME COLUMN name TO title", r#"column \"name\""#),
             ("ALTER TABLE source DROP COLUMN created_at", "created_at"),
-            ("ALTER TABLE posting ALTER COLUMN pay_currency TYPE varchar(3)", "VARCHAR"),
+            ("ALTER TABLE posting ALTER COLUMN revision TYPE integer", "INT4"),
             ("DROP TABLE held_close", "held_close"),
             ("ALTER TABLE consumer ADD COLUMN region text NOT NULL", "does not fill [\"region\"]"),
         ] {
