@@ -164,8 +164,8 @@ async fn publish(cast: &Cast, bureau: &Connection) -> Result<String, DemoError> 
     };
     let publisher = Connection::open(&second_system(cast).await?).await;
     let publisher = publisher.map_err(DemoError::of("the bureau's second system"))?;
-    let published = publisher.programmes().publish_programme(publish).await;
-    published.map_err(refused("the bureau's second system"))?;
+    let answer = publisher.programmes().publish_programme(publish).await;
+    answer.map_err(refused("the bureau's second system"))?;
     Ok(name)
 }
 

@@ -188,6 +188,7 @@ impl From<SecretError> for SubsidyError {
 impl From<SubsidyError> for Fault {
     fn from(error: SubsidyError) -> Self {
         let message = error.to_string();
+        let plain = |kind, reason| Self::new(kind, reason, message.clone());
         let not_found = |reason, kind, name: String| {
             Self::new(Kind::NotFound, reason, message.clone()).about(kind, name)
         };
@@ -205,7 +206,7 @@ impl From<SubsidyError> for Fault {
                 not_found(Reason::ProgrammeEditionNotFound, "programme_edition", name)
             }
             SubsidyError::EvaluationFailed { programme, .. } => {
-                Self::new(Kind::FailedPrecondition, Reason::EvaluationFailed, message)
+                plain(Kind::FailedPrecondition, Reason::EvaluationFailed)
                     .about("programme", programme)
             }
             SubsidyError::PopulationNotFound { name } => {
@@ -215,27 +216,22 @@ impl From<SubsidyError> for Fault {
                 Self::new(Kind::AlreadyExists, Reason::AlreadyExists, message).about(what, name)
             }
             SubsidyError::SweepRunning { name } => {
-                Self::new(Kind::AlreadyExists, Reason::AlreadyExists, message)
-                    .about("population", name)
+                plain(Kind::AlreadyExists, Reason::AlreadyExists).about("population", name)
             }
             SubsidyError::Refused { name, findings } => Self {
                 violations: findings.iter().map(violation).collect(),
-                ..Self::new(Kind::FailedPrecondition, Reason::ProgrammeRefused, message)
-                    .about("programme", name)
+                ..plain(Kind::FailedPrecondition, Reason::ProgrammeRefused).about("programme", name)
             },
             SubsidyError::FourEyes { name } => {
-                Self::new(Kind::FailedPrecondition, Reason::FourEyesRequired, message)
-                    .about("programme", name)
+                plain(Kind::FailedPrecondition, Reason::FourEyesRequired).about("programme", name)
             }
             SubsidyError::SweepNotFound { id } => not_found(Reason::SweepNotFound, "sweep", id),
             SubsidyError::OutOfStep { .. } => {
-                Self::new(Kind::FailedPrecondition, Reason::StreamOutOfStep, message)
+                plain(Kind::FailedPrecondition, Reason::StreamOutOfStep)
             }
-            SubsidyError::BatchTooLarge => {
-                Self::new(Kind::ResourceExhausted, Reason::BatchTooLarge, message)
-            }
+            SubsidyError::BatchTooLarge => plain(Kind::ResourceExhausted, Reason::BatchTooLarge),
             SubsidyError::PageTokenInvalid => {
-                Self::new(Kind::InvalidArgument, Reason::PageTokenInvalid, message)
+                plain(Kind::InvalidArgument, Reason::PageTokenInvalid)
             }
             SubsidyError::ShuttingDown => {
                 Self::new(Kind::Unavailable, Reason::ShuttingDown, message)
@@ -244,23 +240,20 @@ impl From<SubsidyError> for Fault {
             SubsidyError::WorkerNotFound { reference } => {
                 not_found(Reason::WorkerNotFound, "worker", reference)
             }
-            SubsidyError::WorkerErased => {
-                Self::new(Kind::FailedPrecondition, Reason::WorkerErased, message)
-            }
+            SubsidyError::WorkerErased => plain(Kind::FailedPrecondition, Reason::WorkerErased),
             SubsidyError::ApplicationNotFound { id } => {
                 not_found(Reason::ApplicationNotFound, "application", id)
             }
             SubsidyError::ApplicationMoved { id, .. } => {
-                Self::new(Kind::Aborted, Reason::ApplicationMoved, message)
-                    .about("application", id.to_string())
+                plain(Kind::Aborted, Reason::ApplicationMoved).about("application", id.to_string())
             }
             // The only thing that anybody learns of others' claims.
             SubsidyError::ClaimTaken { until } => {
-                Self::new(Kind::FailedPrecondition, Reason::ClaimTaken, message)
+                plain(Kind::FailedPrecondition, Reason::ClaimTaken)
                     .about("taken_until", until.to_string())
             }
             SubsidyError::BudgetExhausted => {
-                Self::new(Kind::FailedPrecondition, Reason::BudgetExhausted, message)
+                plain(Kind::FailedPrecondition, Reason::BudgetExhausted)
             }
             SubsidyError::DecisionNotFound { id } => {
                 not_found(Reason::DecisionNotFound, "decision", id)

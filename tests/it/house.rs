@@ -348,11 +348,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         ],
         "batches and their answers are the contract's",
     ),
-    (
-        "subsidies::population::sealed",
-        &["kernel::ids", "platform::keys", "subsidies::blind"],
-        "",
-    ),
+    ("subsidies::population::sealed", &["kernel::ids", "platform::keys", "subsidies::blind"], ""),
     (
         "subsidies::population::stream",
         &[

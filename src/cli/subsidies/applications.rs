@@ -323,7 +323,7 @@ async fn officer(command: ApplicationsCommand) -> Outcome {
             print!(client, claw_back, "ClawBackResponse", request)
         }
         ApplicationsCommand::Disclose(args) => {
-            let (purpose, legal_basis) = (args.purpose, law(args.law));
+            let (purpose, legal_basis) = (args.purpose, Some(law(args.law)));
             let mut client = args.named.client.connect().await?.applications();
             let application_id = args.named.id;
             let request = pb::DiscloseApplicationRequest { application_id, purpose, legal_basis };
@@ -380,7 +380,7 @@ async fn decide(args: DecideArgs) -> Outcome {
 }
 
 async fn export(args: DiscloseArgs) -> Outcome {
-    let (purpose, legal_basis) = (args.purpose, law(args.law));
+    let (purpose, legal_basis) = (args.purpose, Some(law(args.law)));
     let mut client = args.named.client.connect().await?.applications();
     let request = pb::ExportDecisionRequest { decision_id: args.named.id, purpose, legal_basis };
     let answer = client.export_decision(request).await.map_err(ClientError::from)?.into_inner();
@@ -442,8 +442,8 @@ async fn opened(named: NamedArgs) -> Result<(Client, String, String, String), Er
     Ok((client, named.id, etag, named.request_id))
 }
 
-fn law(reference: String) -> Option<LegalBasis> {
-    Some(LegalBasis { kind: LegalBasisKind::Law.into(), reference })
+fn law(reference: String) -> LegalBasis {
+    LegalBasis { kind: LegalBasisKind::Law.into(), reference }
 }
 
 /// Returns the division of a code.

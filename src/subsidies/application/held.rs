@@ -55,11 +55,11 @@ impl<'a> Held<'a> {
         let row = store::hold(tx, wire::id(id)?).await?;
         let row = row.ok_or_else(|| SubsidyError::ApplicationNotFound { id: id.to_owned() })?;
         let corrupt = SubsidyError::Corrupt { what: "state of an application" };
-        let (Some(state), Some(stage)) = (State::of_number(row.state), Stage::of_number(row.stage))
+        let (Some(state), Some(share)) = (State::of_number(row.state), Stage::of_number(row.stage))
         else {
             return Err(corrupt);
         };
-        Ok(Self { desk, tx, now, before: (stage, row.amount), state, row })
+        Ok(Self { desk, tx, now, before: (share, row.amount), state, row })
     }
 
     /// Returns its name.
@@ -269,17 +269,18 @@ impl<'a> Held<'a> {
             claim::free(self.tx, self.id()).await?;
             self.row.amount = 0;
         }
-        let stage = machine::stage(state, self.before.0);
-        let stage =
-            if self.row.amount == 0 && stage == Stage::Reserved { Stage::Nothing } else { stage };
-        self.row.stage = stage.number();
+        let share = match machine::stage(state, self.before.0) {
+            Stage::Reserved if self.row.amount == 0 => Stage::Nothing,
+            share => share,
+        };
+        self.row.stage = share.number();
         self.row.state = state.number();
         self.row.revision = self.row.revision.saturating_add(1);
         self.row.changed_at = self.now;
         let told = wire::told(&self.row, step, self.now, &[]);
         store::save(self.tx, &self.row, &told).await?;
         if let Some(budget) = self.row.budget_id {
-            let after = (stage, self.row.amount);
+            let after = (share, self.row.amount);
             if !budget::move_part(self.tx, budget, self.before, after).await? {
                 return Err(SubsidyError::BudgetExhausted);
             }

@@ -228,17 +228,15 @@ pub fn next(
 
 /// Returns where a step leads from a state, or `None`. An appeal of who was paid is against a clawback: a grant lifts that, a refusal
 /// leaves it.
-fn leads_to(state: State, stage: Stage, step: Step) -> Option<State> {
-    let is_paid = stage == Stage::Paid;
+fn leads_to(state: State, share: Stage, step: Step) -> Option<State> {
+    let is_paid = share == Stage::Paid;
     let to = match (state, step) {
-        (State::Submitted, Step::Provide | Step::Resume)
-        | (State::EvidenceRequested, Step::Provide)
-        | (State::Held, Step::Resume) => match (state, step) {
-            (State::Submitted, Step::Resume) => return None,
-            _ => State::Submitted,
-        },
-        (State::Held, Step::Provide | Step::Reopen) => State::Held,
-        (State::Appealed, Step::Provide | Step::Reopen) => State::Appealed,
+        (State::Submitted | State::EvidenceRequested, Step::Provide)
+        | (State::Held, Step::Resume) => State::Submitted,
+        (State::Submitted | State::EvidenceRequested, Step::Hold)
+        | (State::Held, Step::Provide | Step::Reopen) => State::Held,
+        (State::Granted | State::Refused | State::ClawedBack, Step::Appeal)
+        | (State::Appealed, Step::Provide | Step::Reopen) => State::Appealed,
         (
             State::Submitted
             | State::EvidenceRequested
@@ -247,14 +245,13 @@ fn leads_to(state: State, stage: Stage, step: Step) -> Option<State> {
             | State::Granted,
             Step::Withdraw,
         ) => State::Withdrawn,
-        (State::Offered, Step::Accept) | (State::Submitted, Step::Grant) => State::Granted,
-        (State::Granted | State::Refused | State::ClawedBack, Step::Appeal) => State::Appealed,
         (State::Submitted | State::EvidenceRequested, Step::RequestEvidence | Step::Reopen)
         | (State::Granted, Step::Reopen) => State::EvidenceRequested,
-        (State::Submitted | State::EvidenceRequested, Step::Hold) => State::Held,
         (State::Appealed, Step::Grant) if is_paid => State::Paid,
         (State::Appealed, Step::Refuse) if is_paid => State::ClawedBack,
-        (State::Appealed, Step::Grant) => State::Granted,
+        (State::Offered, Step::Accept) | (State::Submitted | State::Appealed, Step::Grant) => {
+            State::Granted
+        }
         (
             State::Submitted | State::EvidenceRequested | State::Offered | State::Appealed,
             Step::Refuse,
@@ -298,7 +295,7 @@ mod tests {
     };
 
     fn standing(state: State) -> Standing {
-        let stage = match state {
+        let share = match state {
             State::Paid | State::ClawedBack => Stage::Paid,
             State::Granted => Stage::Committed,
             State::Refused | State::Withdrawn | State::Appealed => Stage::Nothing,
@@ -306,91 +303,92 @@ mod tests {
                 Stage::Reserved
             }
         };
-        Standing { state, stage, revision: Revision(7), answer_by: None, appeal_by: None }
+        Standing { state, stage: share, revision: Revision(7), answer_by: None, appeal_by: None }
     }
+
+    /// The guide's table.
+    const TABLE: &[(State, &[(Step, State)])] = &[
+        (
+            State::Submitted,
+            &[
+                (Step::Provide, State::Submitted),
+                (Step::Withdraw, State::Withdrawn),
+                (Step::RequestEvidence, State::EvidenceRequested),
+                (Step::Hold, State::Held),
+                (Step::Grant, State::Granted),
+                (Step::Refuse, State::Refused),
+                (Step::Reopen, State::EvidenceRequested),
+            ],
+        ),
+        (
+            State::EvidenceRequested,
+            &[
+                (Step::Provide, State::Submitted),
+                (Step::Withdraw, State::Withdrawn),
+                (Step::RequestEvidence, State::EvidenceRequested),
+                (Step::Hold, State::Held),
+                (Step::Reopen, State::EvidenceRequested),
+            ],
+        ),
+        (
+            State::Held,
+            &[
+                (Step::Provide, State::Held),
+                (Step::Withdraw, State::Withdrawn),
+                (Step::Resume, State::Submitted),
+                (Step::Reopen, State::Held),
+            ],
+        ),
+        (
+            State::Offered,
+            &[
+                (Step::Withdraw, State::Withdrawn),
+                (Step::Accept, State::Granted),
+                (Step::Refuse, State::Refused),
+            ],
+        ),
+        (
+            State::Granted,
+            &[
+                (Step::Withdraw, State::Withdrawn),
+                (Step::Appeal, State::Appealed),
+                (Step::Pay, State::Paid),
+                (Step::Reopen, State::EvidenceRequested),
+            ],
+        ),
+        (State::Refused, &[(Step::Appeal, State::Appealed)]),
+        (State::Paid, &[(Step::ClawBack, State::ClawedBack), (Step::Reopen, State::Paid)]),
+        (
+            State::Appealed,
+            &[
+                (Step::Provide, State::Appealed),
+                (Step::Grant, State::Granted),
+                (Step::Refuse, State::Refused),
+                (Step::Reopen, State::Appealed),
+            ],
+        ),
+        (
+            State::ClawedBack,
+            &[
+                (Step::Appeal, State::Appealed),
+                (Step::ClawBack, State::ClawedBack),
+                (Step::Reopen, State::ClawedBack),
+            ],
+        ),
+        (State::Withdrawn, &[]),
+    ];
 
     #[test]
     fn every_state_has_the_steps_that_the_guide_lists_and_no_other() {
-        use State as S;
-        let table: &[(State, &[(Step, State)])] = &[
-            (
-                S::Submitted,
-                &[
-                    (Step::Provide, S::Submitted),
-                    (Step::Withdraw, S::Withdrawn),
-                    (Step::RequestEvidence, S::EvidenceRequested),
-                    (Step::Hold, S::Held),
-                    (Step::Grant, S::Granted),
-                    (Step::Refuse, S::Refused),
-                    (Step::Reopen, S::EvidenceRequested),
-                ],
-            ),
-            (
-                S::EvidenceRequested,
-                &[
-                    (Step::Provide, S::Submitted),
-                    (Step::Withdraw, S::Withdrawn),
-                    (Step::RequestEvidence, S::EvidenceRequested),
-                    (Step::Hold, S::Held),
-                    (Step::Reopen, S::EvidenceRequested),
-                ],
-            ),
-            (
-                S::Held,
-                &[
-                    (Step::Provide, S::Held),
-                    (Step::Withdraw, S::Withdrawn),
-                    (Step::Resume, S::Submitted),
-                    (Step::Reopen, S::Held),
-                ],
-            ),
-            (
-                S::Offered,
-                &[
-                    (Step::Withdraw, S::Withdrawn),
-                    (Step::Accept, S::Granted),
-                    (Step::Refuse, S::Refused),
-                ],
-            ),
-            (
-                S::Granted,
-                &[
-                    (Step::Withdraw, S::Withdrawn),
-                    (Step::Appeal, S::Appealed),
-                    (Step::Pay, S::Paid),
-                    (Step::Reopen, S::EvidenceRequested),
-                ],
-            ),
-            (S::Refused, &[(Step::Appeal, S::Appealed)]),
-            (S::Paid, &[(Step::ClawBack, S::ClawedBack), (Step::Reopen, S::Paid)]),
-            (
-                S::Appealed,
-                &[
-                    (Step::Provide, S::Appealed),
-                    (Step::Grant, S::Granted),
-                    (Step::Refuse, S::Refused),
-                    (Step::Reopen, S::Appealed),
-                ],
-            ),
-            (
-                S::ClawedBack,
-                &[
-                    (Step::Appeal, S::Appealed),
-                    (Step::ClawBack, S::ClawedBack),
-                    (Step::Reopen, S::ClawedBack),
-                ],
-            ),
-            (S::Withdrawn, &[]),
-        ];
-        assert_eq!(table.len(), State::ALL.len());
+        assert_eq!(TABLE.len(), State::ALL.len());
         let today = date!(2026 - 11 - 23);
-        for (state, steps) in table {
+        for (state, steps) in TABLE {
             // Without a day the time that was set is never over: a refusal for want of evidence waits for it.
             for step in Step::ALL {
                 let found = next(&standing(*state), step, Some(Revision(7)), today);
                 let expected = steps.iter().find(|it| it.0 == step).map(|it| it.1);
                 let expected = match (*state, step) {
-                    (S::EvidenceRequested, Step::Refuse) => Err(Refused::Early),
+                    (State::EvidenceRequested, Step::Refuse) => Err(Refused::Early),
                     _ => expected.ok_or(Refused::State),
                 };
                 assert_eq!(found, expected, "{state:?} {step:?}");

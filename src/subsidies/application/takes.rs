@@ -261,7 +261,7 @@ fn takes(
 /// who claim the same wait for each other crosswise.
 #[must_use]
 pub fn blinded(blind: &Blind, programme: &str, mut keys: Vec<ClaimKey>) -> Claims {
-    keys.sort_by(|one, other| (one.group, one.key).cmp(&(other.group, other.key)));
+    keys.sort_by_key(|it| (it.group, it.key));
     let mut claims = Claims::default();
     for key in keys {
         let subject = blind.digest(b"claim", &[key.group, key.key].concat());
