@@ -269,12 +269,12 @@ fn what_lies_within_the_network_is_asked_only_if_who_runs_the_hub_says_so() {
         let number = keep_lists_at(&hub, &format!("https://127.0.0.1:{port}/")).await;
         assert_eq!(number.unwrap_err().reason, "FIELDS_INVALID");
         keep_lists_at(&hub, &base).await.unwrap();
-        world.statuses(&hub).look_up(&at, SystemClock.now());
+        world.statuses(&hub).look_up_waiting(&at, Duration::ZERO).await;
         assert_eq!(failure(world, &uri).await, "its host has no public address");
         world.stop(&hub).await;
         let hub = world.hub_reaching(Reach::Anywhere).await;
         hurry(world).await;
-        world.statuses(&hub).look_up(&at, SystemClock.now());
+        world.statuses(&hub).look_up_waiting(&at, Duration::ZERO).await;
         let (asked, _) = within("the question", within_network.accept()).await.unwrap();
         drop(asked);
         far.end().await;
