@@ -208,8 +208,11 @@ mod tests {
         tokio::pin!(asked);
         tokio::select! {
             biased;
-            // Whoever connects is sent away.
-            _ = listener.accept() => (true, asked.await),
+            accepted = listener.accept() => {
+                // Whoever connects is sent away.
+                drop(accepted);
+                (true, asked.await)
+            }
             why = &mut asked => (false, why),
         }
     }
