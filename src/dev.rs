@@ -20,6 +20,7 @@ use crate::pb::peshub::common::v1::Role;
 use crate::pb::peshub::participants::v1::CreateSourceRequest;
 use crate::platform::config::{LimitOptions, Surroundings};
 use crate::platform::db::Db;
+use crate::platform::fetch::Reach;
 use crate::platform::keys::{KeyError, Keys};
 use crate::platform::local_postgres::{
     self, Durability, LocalPostgres, LocalPostgresError, LocalPostgresOptions,
@@ -154,6 +155,8 @@ pub struct DevOptions {
     pub without_trust: bool,
     /// Whom it believes, besides its own tokens. Without a directory: its own authority.
     pub trust_dir: Option<PathBuf>,
+    /// Where issuers elsewhere, and their status lists, may be.
+    pub reach: Reach,
 }
 
 impl DevOptions {
@@ -176,6 +179,7 @@ impl DevOptions {
             limits: LimitOptions::default(),
             without_trust: false,
             trust_dir: None,
+            reach: Reach::Development,
         }
     }
 }
@@ -393,7 +397,7 @@ impl DevHub {
             limits: options.limits.clone(),
             reflection: true,
             public: Some(public(options).await?),
-            allows_loopback: true,
+            reach: options.reach,
             status_population_min: options.status_population_min,
         };
         let hub = Box::pin(Hub::start(parts)).await?;

@@ -56,6 +56,7 @@ use crate::platform::feed::pump::Pump;
 use crate::platform::feed::reader::Feed;
 use crate::platform::feed::store as feed_store;
 use crate::platform::feed::tail::Tail;
+use crate::platform::fetch::Reach;
 use crate::platform::identity::{Identities, IdentityLayer};
 use crate::platform::keys::Keys;
 use crate::platform::limits::admission::AdmissionLayer;
@@ -124,8 +125,8 @@ pub struct HubParts {
     pub reflection: bool,
     /// The public HTTP listener, if there is to be one.
     pub public: Option<Public>,
-    /// Whether issuers elsewhere may be on this machine, without TLS: for development, and nothing else.
-    pub allows_loopback: bool,
+    /// Where issuers elsewhere, and their status lists, may be.
+    pub reach: Reach,
     /// With fewer credentials that are still valid, a status list is not published.
     pub status_population_min: u32,
 }

@@ -13,6 +13,7 @@ use crate::platform::config::{
     EnvironmentOptions, HubOptions, KeyOptions, Surroundings, TlsOptions, TrustOptions,
 };
 use crate::platform::db::Db;
+use crate::platform::fetch::Reach;
 use crate::platform::keys::Keys;
 use crate::platform::probes::Internal;
 use crate::platform::tls::{ServerFiles, Tls};
@@ -84,7 +85,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         limits: args.hub.limits,
         reflection: args.reflection,
         public,
-        allows_loopback: false,
+        reach: if args.hub.fetch_private_addresses { Reach::Anywhere } else { Reach::Public },
         status_population_min: args.hub.public.status_list_population_min,
     };
     let hub = Box::pin(Hub::start(parts)).await?;

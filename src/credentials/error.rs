@@ -225,6 +225,8 @@ impl From<CredentialError> for Fault {
                     .about("worker", reference.to_string())
             }
             CredentialError::CredentialNotFound { id } => {
+                // What is no id may be anything, and the audit trail keeps what a failure was about.
+                let id = Uuid::try_parse(&id).map(|id| id.to_string()).unwrap_or_default();
                 not_found(Reason::CredentialNotFound, "credential", id)
             }
             CredentialError::StatusFinal { id, .. } => {

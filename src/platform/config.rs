@@ -35,6 +35,10 @@ pub struct HubOptions {
     #[arg(long, env = "PESHUB_CHECKPOINT_SECONDS", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub checkpoint_seconds: u32,
+    /// Also fetch keys and status lists of issuers elsewhere from addresses that are not public: private ones, link-local ones, this
+    /// machine. Registrars write where they are. `dev` always does.
+    #[arg(long, env = "PESHUB_FETCH_PRIVATE_ADDRESSES")]
+    pub fetch_private_addresses: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub database: DatabaseOptions,

@@ -84,7 +84,7 @@ pub(crate) async fn start(
         clock: Arc::clone(clock),
         registry: office.registry.clone(),
         signer: Arc::clone(&parts.keys.signer),
-        allows_loopback: parts.allows_loopback,
+        reach: parts.reach,
     };
     drop(tasks.spawn(fetching.run(tasks.stopping())));
     let secret_of_all = Arc::clone(&issuing.secret);

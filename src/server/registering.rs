@@ -25,14 +25,14 @@ pub(crate) async fn office(parts: &HubParts, tasks: &Tasks) -> Result<Office, Cr
         registry: registry.clone(),
         db: parts.db.clone(),
         clock: Arc::clone(&parts.clock),
-        allows_loopback: parts.allows_loopback,
+        reach: parts.reach,
     };
     drop(tasks.spawn(discovery.run(tasks.stopping())));
     Ok(Office {
         registry,
         keys: IssuerKeys::new(&parts.keys),
         addresses: Addresses::new(parts.public.as_ref().map(|public| public.url.as_str())),
-        allows_loopback: parts.allows_loopback,
+        reach: parts.reach,
     })
 }
 

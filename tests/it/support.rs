@@ -31,6 +31,7 @@ use peshub::dev::{Database, DevHub, DevOptions};
 use peshub::kernel::clock::{Clock as _, SystemClock};
 use peshub::pb::peshub::postings::v1::posting_service_client::PostingServiceClient;
 use peshub::platform::config::{LimitOptions, Surroundings};
+use peshub::platform::fetch::Reach;
 use peshub::platform::pki::DevelopmentCa;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
@@ -135,6 +136,12 @@ impl World {
     pub(crate) async fn hub_with_population(&self, status_population_min: u32) -> TestHub {
         let usual = usual_options(&std::env::temp_dir());
         self.start(DevOptions { status_population_min, ..usual }).await
+    }
+
+    /// Starts one more hub over the database, which fetches documents from where it may.
+    pub(crate) async fn hub_reaching(&self, reach: Reach) -> TestHub {
+        let usual = usual_options(&std::env::temp_dir());
+        self.start(DevOptions { reach, ..usual }).await
     }
 
     async fn start(&self, options: DevOptions) -> TestHub {

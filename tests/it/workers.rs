@@ -3,7 +3,7 @@
 mod erasure;
 mod journeys;
 pub(crate) mod people;
-mod planted;
+pub(crate) mod planted;
 mod program;
 mod rotation;
-mod search;
+pub(crate) mod search;

@@ -21,6 +21,7 @@ use crate::kernel::fields::Violation;
 use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::common::v1::Role;
 use crate::platform::db::{DbError, WriteTx};
+use crate::platform::fetch::Reach;
 use crate::platform::permit::Permit;
 
 /// What the registry is changed with.
@@ -32,8 +33,8 @@ pub struct Office {
     pub keys: IssuerKeys,
     /// The hub's own addresses.
     pub addresses: Addresses,
-    /// Whether issuers elsewhere may be on this machine, without TLS: for development.
-    pub allows_loopback: bool,
+    /// Where issuers elsewhere, and their status lists, may be.
+    pub reach: Reach,
 }
 
 impl Office {

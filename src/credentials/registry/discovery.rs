@@ -27,7 +27,7 @@ use crate::credentials::store::registry::changes::{self, NewKey};
 use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::IssuerId;
 use crate::platform::db::{Db, Record};
-use crate::platform::fetch::{self, Bounds};
+use crate::platform::fetch::{self, Bounds, Reach};
 use crate::platform::permit::Permit;
 
 /// How often it is seen whose keys are due.
@@ -54,8 +54,8 @@ pub struct Discovery {
     pub db: Db,
     /// The clock.
     pub clock: SharedClock,
-    /// Whether issuers may be on this machine, without TLS: for development.
-    pub allows_loopback: bool,
+    /// Where issuers may be.
+    pub reach: Reach,
 }
 
 /// How the look-ups of one issuer go.
@@ -137,14 +137,14 @@ impl Discovery {
             bytes_max: BYTES_MAX,
             timeout: FETCH_TIMEOUT,
             authorities: None,
-            allows_loopback: self.allows_loopback,
+            reach: self.reach,
         };
-        let address = well_known(identifier, self.allows_loopback);
+        let address = well_known(identifier, self.reach);
         let address = address.ok_or("its identifier is no address that is asked")?;
         let keys = match told(&fetch::get(&address, &bounds).await?, identifier)? {
             Told::Keys(keys) => keys,
             Told::At(uri) => {
-                let address = fetch::address(&uri, self.allows_loopback);
+                let address = fetch::address(&uri, self.reach);
                 let address = address.ok_or("its jwks_uri is no address that is asked")?;
                 let set = serde_json::from_slice::<KeySet>(&fetch::get(&address, &bounds).await?);
                 set.map_err(|_| "its jwks_uri leads to no key set")?.keys
@@ -228,8 +228,8 @@ fn told(content: &[u8], identifier: &str) -> Result<Told, &'static str> {
 type Found = HashMap<String, PublicKey>;
 
 /// Returns where an issuer tells of itself: the well-known part stands between its host and its path.
-fn well_known(identifier: &str, allows_loopback: bool) -> Option<Url> {
-    let mut address = fetch::address(identifier, allows_loopback)?;
+fn well_known(identifier: &str, reach: Reach) -> Option<Url> {
+    let mut address = fetch::address(identifier, reach)?;
     let path = format!("/.well-known/jwt-vc-issuer{}", address.path().trim_end_matches('/'));
     address.set_path(&path);
     Some(address)
@@ -288,11 +288,12 @@ mod tests {
     use crate::credentials::domain::Algorithm;
     use crate::credentials::registry::discovery::{Told, found, told, well_known};
     use crate::credentials::sdjwt::key::SecretKey;
+    use crate::platform::fetch::Reach;
 
     #[test]
     fn the_well_known_part_stands_between_host_and_path() {
         let check = |identifier: &str, expected: Option<&str>| {
-            let address = well_known(identifier, false).map(|it| it.to_string());
+            let address = well_known(identifier, Reach::Public).map(|it| it.to_string());
             assert_eq!(address.as_deref(), expected, "{identifier}");
         };
         check("https://a.example", Some("https://a.example/.well-known/jwt-vc-issuer"));

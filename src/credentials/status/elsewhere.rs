@@ -30,7 +30,7 @@ use crate::credentials::store::status::{self as lists, Spot};
 use crate::kernel::clock::SharedClock;
 use crate::kernel::ids::ParticipantId;
 use crate::platform::db::{Db, Record};
-use crate::platform::fetch::{self, Bounds};
+use crate::platform::fetch::{self, Bounds, Reach};
 use crate::platform::keys::signing::Signer;
 use crate::platform::permit::Permit;
 
@@ -66,8 +66,8 @@ pub struct Fetching {
     pub registry: Registry,
     /// Signs what followers are told.
     pub signer: Arc<dyn Signer>,
-    /// Whether lists may lie on this machine, without TLS: for development.
-    pub allows_loopback: bool,
+    /// Where lists may lie.
+    pub reach: Reach,
 }
 
 impl std::fmt::Debug for Fetching {
@@ -135,14 +135,10 @@ impl Fetching {
     async fn fetch(&self, due: &Due) -> Result<(Vec<u8>, Sound), Refusal> {
         let book = self.registry.present();
         let signer = signer(&book, due).ok_or("nobody is registered to sign at this address")?;
-        let address = fetch::address(&due.uri, self.allows_loopback);
+        let address = fetch::address(&due.uri, self.reach);
         let address = address.ok_or("the address is not one that is asked")?;
-        let bounds = Bounds {
-            bytes_max: BYTES_MAX,
-            timeout: TIMEOUT,
-            authorities: None,
-            allows_loopback: self.allows_loopback,
-        };
+        let bounds =
+            Bounds { bytes_max: BYTES_MAX, timeout: TIMEOUT, authorities: None, reach: self.reach };
         let token = fetch::get(&address, &bounds).await?;
         let sound = read(&token, signer, &due.uri, self.clock.now())?;
         if due.issued_at.is_some_and(|before| sound.issued_at < before) {

@@ -10,11 +10,13 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::platform::fetch::{self, Bounds};
+use crate::platform::fetch::{self, Bounds, Reach};
 use crate::platform::trust::{LOOK_EVERY, SharedTrust};
 
 /// Most keys of a set that are looked at.
 const KEYS_MAX: usize = 100;
+/// Where a key set may lie: at any address, since who runs the hub wrote it down.
+const REACH: Reach = Reach::Anywhere;
 /// Largest key set that is fetched.
 const SET_BYTES_MAX: usize = 1024 * 1024;
 /// Longest fetch.
@@ -124,7 +126,7 @@ impl FetchedKeys {
     /// The address is not one of `https`.
     pub fn new(address: &str, authorities: Option<Vec<u8>>) -> Result<Self, String> {
         Ok(Self {
-            address: fetch::address(address, false)
+            address: fetch::address(address, REACH)
                 .ok_or_else(|| "has a jwks that is neither a file nor https://…".to_owned())?,
             authorities,
             present: ArcSwapOption::empty(),
@@ -191,7 +193,7 @@ impl FetchedKeys {
             bytes_max: SET_BYTES_MAX,
             timeout: FETCH_TIMEOUT,
             authorities: self.authorities.clone(),
-            allows_loopback: false,
+            reach: REACH,
         };
         fetch::get(&self.address, &bounds).await
     }

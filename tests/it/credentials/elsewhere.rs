@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
+use peshub::client::error::Refusal;
 use peshub::credentials::domain::{Algorithm, Status};
 use peshub::credentials::sdjwt::jws;
 use peshub::credentials::sdjwt::key::SecretKey;
@@ -25,12 +26,13 @@ use peshub::pb::peshub::credentials::v1::{
     AddIssuerKeyRequest, AddStatusSignerRequest, CreateIssuerRequest, CredentialStatus, KeyUse,
     StatusEvent,
 };
+use peshub::platform::fetch::Reach;
 use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::support::credentials::REGISTRAR;
 use crate::support::issuing::count;
-use crate::support::{TestHub, World, story, until};
+use crate::support::{TestHub, World, story, until, within};
 
 /// What the server elsewhere answers, by path, and how often it was asked.
 #[derive(Clone, Default)]
@@ -237,6 +239,44 @@ fn nothing_is_fetched_from_where_the_registry_does_not_say() {
         let why = failure(world, &outside).await;
         assert!(why.contains("nobody is registered"), "{why}");
         assert_eq!(far.elsewhere.asked.lock().unwrap().len(), 0);
+        far.end().await;
+    });
+}
+
+/// Lets the registry say that an issuer keeps its lists somewhere.
+async fn keep_lists_at(hub: &TestHub, base: &str) -> Result<(), Refusal> {
+    let signer = AddStatusSignerRequest {
+        issuer: "far".to_owned(),
+        uri_prefix: base.to_owned(),
+        ..AddStatusSignerRequest::default()
+    };
+    let mut registrar = hub.connect(REGISTRAR).await.issuers();
+    registrar.add_status_signer(signer).await.map(drop).map_err(|it| Refusal::of(&it))
+}
+
+#[test]
+fn what_lies_within_the_network_is_asked_only_if_who_runs_the_hub_says_so() {
+    story(async |world| {
+        let open = world.hub().await;
+        let far = Far::start(world, &open).await;
+        world.stop(&open).await;
+        let within_network = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = within_network.local_addr().unwrap().port();
+        let base = format!("https://localhost:{port}/");
+        let uri = format!("{base}list");
+        let at = Place { issuer: far.id, signer: Some(far.id), uri: &uri, index: 0 };
+        let hub = world.hub_reaching(Reach::Public).await;
+        let number = keep_lists_at(&hub, &format!("https://127.0.0.1:{port}/")).await;
+        assert_eq!(number.unwrap_err().reason, "FIELDS_INVALID");
+        keep_lists_at(&hub, &base).await.unwrap();
+        world.statuses(&hub).look_up_waiting(&at, Duration::ZERO).await;
+        assert_eq!(failure(world, &uri).await, "its host has no public address");
+        world.stop(&hub).await;
+        let hub = world.hub_reaching(Reach::Anywhere).await;
+        hurry(world).await;
+        world.statuses(&hub).look_up_waiting(&at, Duration::ZERO).await;
+        let (asked, _) = within("the question", within_network.accept()).await.unwrap();
+        drop(asked);
         far.end().await;
     });
 }

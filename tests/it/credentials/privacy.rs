@@ -3,26 +3,37 @@
 use std::collections::BTreeSet;
 
 use peshub::client::error::Refusal;
+use peshub::credentials::sdjwt::encoding;
+use peshub::credentials::sdjwt::read::Presented;
+use peshub::pb::peshub::credentials::v1::verify_presentations_request::Message;
 use peshub::pb::peshub::credentials::v1::{
-    Consent, CredentialDraft, EvidenceKind, GetConsentRequest, GetCredentialRequest, Grounds,
-    ListConsentsRequest, ReplayVerdictRequest, VerdictOutcome, VerificationPolicy,
-    WithdrawConsentRequest,
+    BatchVerifyPresentationsRequest, Consent, CredentialDraft, DepositCredentialRequest,
+    EvidenceKind, GetConsentRequest, GetCredentialRequest, Grounds, ListConsentsRequest,
+    OpenVerification, PresentationBatch, ReplayVerdictRequest, RevokeCredentialsRequest,
+    StatusReason, VerdictOutcome, VerificationPolicy, VerifyPresentationRequest,
+    VerifyPresentationsRequest, WithdrawConsentRequest,
 };
 use peshub::pb::peshub::workers::v1::ProveDisclosureRequest;
-use serde_json::json;
+use peshub::platform::audit::hash::to_hex as hex;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 
 use crate::support::credentials::{ACADEMY, trusted, welding_claims};
-use crate::support::issuing::{Credentials, draft, issue};
-use crate::support::story;
+use crate::support::issuing::{self, Credentials, draft, issue};
 use crate::support::wallet::{
     Consents, Wallet, awaited, by_consent, by_law, look, recording, request, said, terms, told,
     verify,
 };
-use crate::workers::people::{Invented, register, workers};
+use crate::support::{cluster, story, within};
+use crate::workers::people::{Invented, reason, register, workers};
+use crate::workers::planted::Logged;
+use crate::workers::search::Search;
 
 const NORTH: &str = "platform-north";
 const SOUTH: &str = "platform-south";
+/// What a credential says of somebody.
+const NAME: &str = "Zhrauvexo Brynkwyrga";
+const MEDICAL: &str = "fit for heights and depths";
 
 async fn reasons(client: &mut Consents, consent_id: &str) -> BTreeSet<String> {
     let consent_id = consent_id.to_owned();
@@ -158,66 +169,215 @@ async fn dump(pool: &PgPool) -> Vec<(String, String)> {
     found
 }
 
-fn hex(text: &str) -> String {
-    peshub::platform::audit::hash::to_hex(text.as_bytes())
+/// What must not be found: in the log, and what of it in the database neither.
+#[derive(Default)]
+struct Secrets {
+    of_log: Search,
+    of_both: Search,
+}
+
+impl Secrets {
+    fn add(&mut self, text: &str) {
+        self.of_log.text(text);
+        self.of_both.text(text);
+    }
+
+    /// Adds a credential or a presentation: each part but the header, which says nothing, and what is in its disclosures.
+    fn add_token(&mut self, text: &str) {
+        for part in text.split('~').flat_map(|it| it.split('.')) {
+            let Some(bytes) = encoding::decode(part).filter(|it| !it.is_empty()) else { continue };
+            match serde_json::from_slice::<Value>(&bytes) {
+                Ok(Value::Object(header)) if header.contains_key("alg") => continue,
+                Ok(Value::Array(disclosure)) => {
+                    self.add(std::str::from_utf8(&bytes).unwrap());
+                    self.add(disclosure[0].as_str().unwrap());
+                }
+                _ => {}
+            }
+            self.add(part);
+        }
+    }
+}
+
+/// What was said in calls that went well.
+struct Told {
+    bound: CredentialDraft,
+    credential: String,
+    nonce: String,
+    verification: VerifyPresentationRequest,
+    replay: ReplayVerdictRequest,
+    /// Of everything a bit.
+    words: String,
+}
+
+/// Calls that go well, with everything that must not be found.
+async fn told_well(hub: &Logged, secrets: &mut Secrets) -> Told {
+    let (wallet, invented) = (Wallet::new(), Invented::new(22));
+    let mut academy = hub.connect(ACADEMY).await.credentials();
+    let worker_reference = register(&mut hub.workers(ACADEMY).await, &invented).await;
+    let mut claims = welding_claims();
+    claims["person"]["name"] = json!(NAME);
+    claims["medical"] = json!(MEDICAL);
+    let jwk = wallet.key.public().to_jwk();
+    let bound = CredentialDraft {
+        claims_json: claims.to_string(),
+        worker_reference,
+        subject_for: NORTH.to_owned(),
+        holder_jwks: vec![jwk.to_string()],
+        ..draft()
+    };
+    let credential = issue(&mut academy, bound.clone()).await.remove(0).sd_jwt;
+    let mut consents = hub.connect(NORTH).await.consents();
+    let mut client = hub.connect(NORTH).await.verification();
+    let consent = awaited(&mut consents, NORTH, &["person.name", "medical"]).await;
+    let asked = request(&mut consents, &consent).await.unwrap();
+    let proven = wallet.answer(&credential, &["person", "medical"], &asked);
+    let policy = Some(VerificationPolicy { follow: true, ..Default::default() });
+    let verification = VerifyPresentationRequest {
+        presentation: proven.clone(),
+        grounds: by_consent(&consent),
+        policy: policy.clone(),
+        request_id: "kept".to_owned(),
+    };
+    let answer = client.verify_presentation(verification.clone()).await.unwrap().into_inner();
+    let verdict = answer.verdict.unwrap();
+    assert!(verdict.claims_json.contains(NAME), "{}", verdict.claims_json);
+    secrets.add(NAME);
+    secrets.add(MEDICAL);
+    secrets.add(&asked.nonce);
+    secrets.add_token(&credential);
+    secrets.add_token(&proven);
+    let whole = Presented::read(&credential).unwrap().claims().unwrap();
+    let subject = whole.claims["sub"].as_str().unwrap();
+    for text in [subject, &invented.person.native_name, &invented.person.latin_name] {
+        secrets.of_log.text(text);
+    }
+    for coordinate in ["x", "y"] {
+        secrets.of_log.text(jwk[coordinate].as_str().unwrap());
+    }
+    secrets.of_log.number(&invented.id.number);
+    secrets.of_both.number(&invented.id.number);
+    let replay = ReplayVerdictRequest {
+        presentation: proven.clone(),
+        policy: policy.clone(),
+        basis: verdict.basis.clone(),
+        grounds: by_consent(&consent),
+    };
+    client.replay_verdict(replay.clone()).await.unwrap();
+    let words = [NAME, MEDICAL, &invented.id.number].join(" ");
+    Told { bound, credential, nonce: asked.nonce, verification, replay, words }
+}
+
+/// Presentations that do not hold: the nonce was used, it is cut short, somebody else's words are in it, it is none.
+async fn told_wrongly(hub: &Logged, told: &Told) {
+    let mut client = hub.connect(NORTH).await.verification();
+    let VerifyPresentationRequest { presentation: proven, grounds, policy, .. } =
+        told.verification.clone();
+    let cut = proven[..proven.len() - 9].to_owned();
+    let forged = proven.replacen('~', "~WyJhIiwiYiIsImMiXQ~", 1);
+    let presentations = vec![proven, cut, forged, told.words.clone()];
+    let batch = BatchVerifyPresentationsRequest {
+        presentations: presentations.clone(),
+        grounds: grounds.clone(),
+        policy: policy.clone(),
+        request_id: String::new(),
+    };
+    let results = client.batch_verify_presentations(batch).await.unwrap().into_inner().results;
+    assert_eq!(results.len(), 4);
+    let open = OpenVerification { grounds, policy };
+    let batch = PresentationBatch { number: 1, presentations };
+    let messages = [Message::Open(open), Message::Batch(batch)]
+        .map(|it| VerifyPresentationsRequest { message: Some(it) });
+    let mut answers =
+        client.verify_presentations(tokio_stream::iter(messages)).await.unwrap().into_inner();
+    while let Ok(Some(_)) = within("an answer", answers.message()).await {}
+}
+
+/// Calls that are refused, with it in every field that takes text. Returns why.
+async fn refused(hub: &Logged, told: &Told) -> BTreeSet<String> {
+    let mut academy = hub.connect(ACADEMY).await.credentials();
+    let mut consents = hub.connect(NORTH).await.consents();
+    let mut client = hub.connect(NORTH).await.verification();
+    let Told { bound, credential, nonce, verification, replay, words } = told;
+    let number = &words[NAME.len() + MEDICAL.len() + 2..];
+    let mut reasons = BTreeSet::new();
+    let mut refused = |reason: String| reasons.extend([reason]);
+    let mut claims: Value = serde_json::from_str(&bound.claims_json).unwrap();
+    claims["level"] = json!(words);
+    for claims_json in [claims.to_string(), words.clone(), format!("{{\"{words}\": ")] {
+        let wrong = CredentialDraft { claims_json, ..bound.clone() };
+        refused(reason(academy.issue_credential(issuing::asking(wrong, &words[..60])).await));
+    }
+    for sd_jwt in [credential, &verification.presentation, words] {
+        let deposit = DepositCredentialRequest {
+            issuer: ACADEMY.to_owned(),
+            sd_jwt: sd_jwt.clone(),
+            worker_reference: number.to_owned(),
+            request_id: number.to_owned(),
+        };
+        refused(reason(academy.deposit_credential(deposit).await));
+    }
+    let grounds = Grounds { purpose: words.clone(), ..by_law().unwrap() };
+    let wrong = VerifyPresentationRequest { grounds: Some(grounds), ..verification.clone() };
+    refused(reason(client.verify_presentation(wrong).await));
+    let wrong = VerifyPresentationRequest { presentation: words.clone(), ..verification.clone() };
+    refused(reason(client.verify_presentation(wrong).await));
+    let wrong = ReplayVerdictRequest { basis: None, ..replay.clone() };
+    refused(reason(client.replay_verdict(wrong).await));
+    for text in [NAME, nonce, number, credential] {
+        let get = GetConsentRequest { consent_id: text.to_owned() };
+        refused(reason(consents.get_consent(get).await));
+        let get = GetCredentialRequest { credential_id: text.to_owned() };
+        refused(reason(academy.get_credential(get).await));
+        let revoke = RevokeCredentialsRequest {
+            credential_ids: vec![text.to_owned()],
+            reason: StatusReason::Fraud.into(),
+            request_id: String::new(),
+        };
+        refused(reason(academy.revoke_credentials(revoke).await));
+        let list =
+            ListConsentsRequest { page_token: text.to_owned(), ..ListConsentsRequest::default() };
+        refused(reason(consents.list_consents(list).await));
+    }
+    reasons
 }
 
 #[test]
-fn what_a_credential_says_stands_nowhere_in_the_database() {
+fn what_a_credential_says_stands_neither_in_the_database_nor_in_the_log() {
     story(async |world| {
-        let hub = world.hub().await;
-        trusted(&hub).await;
-        let wallet = Wallet::new();
-        let mut academy = hub.connect(ACADEMY).await.credentials();
-        let mut claims = welding_claims();
-        claims["person"]["name"] = json!("Zhrauvexo Brynkwyrga");
-        claims["medical"] = json!("fit for heights and depths");
-        let bound = CredentialDraft {
-            claims_json: claims.to_string(),
-            holder_jwks: vec![wallet.key.public().to_jwk().to_string()],
-            ..draft()
-        };
-        let credential = issue(&mut academy, bound).await.remove(0);
-        let mut consents = hub.connect(NORTH).await.consents();
-        let mut client = hub.connect(NORTH).await.verification();
-        let consent = awaited(&mut consents, NORTH, &["person.name", "medical"]).await;
-        let asked = request(&mut consents, &consent).await.unwrap();
-        let proven = wallet.answer(&credential.sd_jwt, &["person", "medical"], &asked);
-        let verification = peshub::pb::peshub::credentials::v1::VerifyPresentationRequest {
-            presentation: proven.clone(),
-            grounds: by_consent(&consent),
-            policy: Some(VerificationPolicy { follow: true, ..Default::default() }),
-            request_id: "kept".to_owned(),
-        };
-        let answer = client.verify_presentation(verification).await.unwrap().into_inner();
-        let verdict = answer.verdict.unwrap();
-        assert!(verdict.claims_json.contains("Zhrauvexo"), "{}", verdict.claims_json);
-        let replay = ReplayVerdictRequest {
-            presentation: proven,
-            policy: Some(VerificationPolicy { follow: true, ..Default::default() }),
-            basis: verdict.basis.clone(),
-            grounds: by_consent(&consent),
-        };
-        client.replay_verdict(replay).await.unwrap();
+        let data_dir = cluster::directory("says");
+        let before = world.hub_in(&data_dir).await;
+        trusted(&before).await;
+        world.stop(&before).await;
+        let mut hub = Logged::start_in(data_dir, &world.options);
+        let mut secrets = Secrets::default();
+        let told = told_well(&hub, &mut secrets).await;
+        told_wrongly(&hub, &told).await;
+        let told = refused(&hub, &told).await;
+        assert!(told.contains("FIELDS_INVALID") && !told.contains("OK"), "{told:?}");
+        let mut log = hub.stop();
+        assert!(log.len() > 100_000, "a log of everything");
+        let found = secrets.of_log.found(&log);
+        assert!(
+            found.is_empty(),
+            "{} in the log:\n{}",
+            found.len(),
+            found[..found.len().min(5)].join("\n")
+        );
         let tables = dump(&world.pool).await;
         let all: usize = tables.iter().map(|(_, rows)| rows.len()).sum();
         assert!(all > 10_000, "{all}");
-        let jwt = credential.sd_jwt.split('~').next().unwrap();
-        let secrets = [
-            "Zhrauvexo",
-            "heights and depths",
-            &asked.nonce,
-            jwt,
-            credential.sd_jwt.split('~').nth(1).unwrap(),
-        ];
         for (table, rows) in &tables {
-            for secret in secrets {
-                assert!(!rows.contains(secret), "{table} has {secret}");
-                assert!(!rows.contains(&hex(secret)), "{table} has {secret} as bytes");
-            }
+            let found = secrets.of_both.found(rows.as_bytes());
+            assert!(found.is_empty(), "{table}:\n{}", found[..found.len().min(5)].join("\n"));
         }
-        // The look into the tables finds what is there.
-        assert!(tables.iter().any(|(_, rows)| rows.contains(&hex("placing as a welder"))));
+        // The look finds what is there.
+        let mut there = Search::default();
+        there.text("placing as a welder");
+        assert!(tables.iter().any(|(_, rows)| !there.found(rows.as_bytes()).is_empty()));
+        let line = format!("TRACE peshub: told {}", hex(NAME.as_bytes()));
+        log.extend_from_slice(line.as_bytes());
+        assert_eq!(secrets.of_log.found(&log).len(), 1, "what is planted");
     });
 }
 

@@ -15,7 +15,7 @@ use peshub::pb::peshub::workers::v1::{
 use sqlx::postgres::PgConnectOptions;
 
 use crate::support::cluster::{self, directory};
-use crate::support::{DEADLINE, story, within};
+use crate::support::{DEADLINE, PUBLIC_URL, story, within};
 use crate::workers::people::{
     ALL, Invented, Workers, asking, citizen_number, let_erase, reason, registration,
 };
@@ -32,12 +32,16 @@ pub(crate) struct Logged {
 
 impl Logged {
     pub(crate) fn start(database: &PgConnectOptions) -> Self {
-        let data_dir = directory("planted");
+        Self::start_in(directory("planted"), database)
+    }
+
+    /// Starts it with the keys in a data directory.
+    pub(crate) fn start_in(data_dir: PathBuf, database: &PgConnectOptions) -> Self {
         let log = File::create(data_dir.join("log")).expect("a log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_peshub"));
         command.args(["--log", "trace", "dev", "--listen", "127.0.0.1:0"]);
         command.args(["--internal-listen", "127.0.0.1:0", "--public-listen", "127.0.0.1:0"]);
-        command.arg("--data-dir").arg(&data_dir);
+        command.arg("--data-dir").arg(&data_dir).args(["--public-url", PUBLIC_URL]);
         command.args(["--database-url", &cluster::url(database)]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the program");
@@ -55,6 +59,10 @@ impl Logged {
     }
 
     pub(crate) async fn workers(&self, participant: &str) -> Workers {
+        self.connect(participant).await.workers()
+    }
+
+    pub(crate) async fn connect(&self, participant: &str) -> Connection {
         let credentials = Credentials::in_data_dir(&self.data_dir);
         let read = |path: &Path| std::fs::read_to_string(path).expect("a file");
         let (certificate, key) = credentials.of(participant);
@@ -67,10 +75,11 @@ impl Logged {
             }),
             ..Options::default()
         };
-        within("the connection", Connection::open(&options)).await.expect("a hub").workers()
+        within("the connection", Connection::open(&options)).await.expect("a hub")
     }
 
-    fn stop(&mut self) -> Vec<u8> {
+    /// Stops it and returns its log.
+    pub(crate) fn stop(&mut self) -> Vec<u8> {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(killed.expect("kill").success());
         let begun = std::time::Instant::now();

@@ -105,7 +105,7 @@ fn identifier(
 /// Holds an address against the form of one that is not the hub's own: `https`, a host, and nothing that two programs could read
 /// differently.
 fn foreign_address(office: &Office, field: &str, given: &str) -> Option<Violation> {
-    let is_sound = fetch::address(given, office.allows_loopback).is_some_and(|url| {
+    let is_sound = fetch::address(given, office.reach).is_some_and(|url| {
         let is_written_so = url.as_str().trim_end_matches('/') == given.trim_end_matches('/');
         is_written_so && url.query().is_none() && url.fragment().is_none()
     });
@@ -114,7 +114,7 @@ fn foreign_address(office: &Office, field: &str, given: &str) -> Option<Violatio
     } else if is_sound {
         return None;
     } else {
-        "an https address in its normal form, without user, query and fragment"
+        "an https address that is public, in its normal form, without user, query and fragment"
     };
     Some(violation(field, Rule::BadFormat, expected, given))
 }
