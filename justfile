@@ -76,6 +76,12 @@ buf: tools
 helm *ARGS: tools
     scripts/helm-check "$@"
 
+# The program as it is released, and the root of its image, without a container engine.
+image:
+    scripts/build-release
+    rm -rf target/image
+    scripts/image-root target/release/peshub target/image
+
 # Format what can be formatted.
 format: tools
     cargo fmt

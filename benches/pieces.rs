@@ -66,6 +66,7 @@ fn read_path(criterion: &mut Criterion) {
     let tokens = ["d:CN", "d:330000", "d:330100", "d:330106", "e:1", "o:csco-2022:6", "s:1", "x:1"];
     let facets = Arc::new(FacetSet::new(tokens));
     let event = Event {
+        trace: None,
         topic: Some(Topic::Posting),
         position: Position(1),
         entity: 1,

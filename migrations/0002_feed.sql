@@ -20,6 +20,8 @@ CREATE TABLE change_log (
     -- What the entity can be found by after the change, and before it where that differs. Empty before the first change.
     facets         text[] NOT NULL,
     facets_before  text[],
+    -- The trace that the change belongs to, as a W3C `traceparent`; only if it is sampled. The transaction says it.
+    trace          text COLLATE "C" DEFAULT nullif(current_setting('peshub.trace', true), ''),
     PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 CREATE INDEX change_log_xid ON change_log (xid);

@@ -300,12 +300,14 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['issuer_status_place', 'status_list', 'status_list_version', 'credential', 'status_reservation',
-                                'credential_status_change', 'status_pending', 'credential_follow', 'consent',
+    FOREACH name IN ARRAY ARRAY['credential', 'status_reservation', 'credential_status_change', 'credential_follow', 'consent',
                                 'presentation_request'] LOOP
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO peshub_participant', name);
     END LOOP;
 END $$;
+-- Lists and their earlier versions are the hub's work, and so are the numbers of places once there is an issuer.
+GRANT SELECT ON status_list TO peshub_participant;
+GRANT INSERT ON issuer_status_place, status_pending TO peshub_participant;
 -- What stands in the registry is ended, never changed.
 GRANT SELECT, INSERT ON credential_type, issuer, issuer_key, accreditation, status_signer TO peshub_participant;
 GRANT UPDATE (retired_at, retired_revision) ON credential_type TO peshub_participant;

@@ -3,7 +3,9 @@
 import argparse
 import copy
 import difflib
+import shutil
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -22,6 +24,19 @@ REFUSED = Path("helm/refused.yaml")
 RELEASE, NAMESPACE = "peshub", "exchange"
 KUBERNETES_OLDEST, KUBERNETES_NEWEST = "1.30", "1.37"
 
+MONITORING = "monitoring.coreos.com/v1"
+# Any name.
+ANY = "*"
+TEXTS = {ANY: str}
+RULE = {"alert": str, "record": str, "expr": str, "for": str, "keep_firing_for": str, "labels": TEXTS, "annotations": TEXTS}
+SHAPES = {
+    "ServiceMonitor": {
+        "selector": {"matchLabels": TEXTS},
+        "endpoints": [{"port": str, "path": str, "interval": str}],
+    },
+    "PrometheusRule": {"groups": [{"name": str, "interval": str, "rules": [RULE]}]},
+}
+
 faults: list[str] = []
 
 
@@ -36,6 +51,7 @@ def main() -> None:
         for path in sorted(CASES.glob("*.yaml")):
             check_case(chart, path, update)
         check_refusals(chart)
+    check_mount_points()
     goldens = {path.name for path in GOLDEN.glob("*.yaml")}
     for stale in sorted(goldens - {path.name for path in CASES.glob("*.yaml")}):
         faults.append(f"{GOLDEN}/{stale} has no case")
@@ -93,12 +109,59 @@ def check_case(chart: helm.Chart, path: Path, update: bool) -> None:
 
 def check_objects(path: Path, text: str) -> None:
     for document in yaml.load_all(text, StrictLoader):
+        if document["apiVersion"] == MONITORING:
+            check_shape(f"{path}: {document['kind']}", document["spec"], SHAPES[document["kind"]])
+            continue
         for version in (KUBERNETES_OLDEST, KUBERNETES_NEWEST):
             try:
                 kubernetes_validate.validate(document, version, strict=True)
             except kubernetes_validate.ValidationError as error:
                 where = ".".join(str(step) for step in error.path)
                 faults.append(f"{path}: {document['kind']}: {where}: {error.message} (Kubernetes {version})")
+
+
+def check_shape(path: str, value: object, shape: object) -> None:
+    """Holds a custom object against what its definition knows of it: `kubernetes_validate` has no custom ones."""
+    if isinstance(shape, dict) and isinstance(value, dict):
+        for name in value.keys() - shape.keys() - {ANY}:
+            if ANY not in shape:
+                faults.append(f"{path}.{name} is not known")
+        for name, inner in value.items():
+            check_shape(f"{path}.{name}", inner, shape.get(name, shape.get(ANY)))
+    elif isinstance(shape, list) and isinstance(value, list) and value:
+        for inner in value:
+            check_shape(f"{path}[]", inner, shape[0])
+    elif shape is not None and (not isinstance(shape, type) or not isinstance(value, shape)):
+        faults.append(f"{path} is {value!r}")
+
+
+def check_mount_points() -> None:
+    """Alerts and dashboards that lie in the chart are rendered as they are, braces and all."""
+    alert = {"alert": "Sample", "expr": "up == 0", "for": "5m", "labels": {"severity": "page"}}
+    alert["annotations"] = {"summary": "{{ $labels.pod }} is down"}
+    rules = {"groups": [{"name": "sample", "rules": [alert]}]}
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder) / CHART.name
+        shutil.copytree(CHART, copied)
+        (copied / "alerts.yaml").write_text(yaml.safe_dump(rules))
+        (copied / "dashboards").mkdir(exist_ok=True)
+        (copied / "dashboards/sample.json").write_text('{"title": "Sample {{ instance }}"}\n')
+        with helm.Chart.load(copied) as chart:
+            values = yaml.safe_load((CASES / "everything.yaml").read_text())
+            rendered = chart.render(values, name=RELEASE, namespace=NAMESPACE)
+    for template, found in (
+        ("prometheusrule", lambda it: it["spec"] == rules),
+        ("dashboards", lambda it: it["data"]["sample.json"] == '{"title": "Sample {{ instance }}"}'),
+    ):
+        text = rendered[f"{CHART.name}/templates/{template}.yaml"]
+        check_objects(Path(template), text)
+        if not found(yaml.safe_load(text)):
+            faults.append(f"{template}.yaml does not render what lies in the chart: {text}")
+    before = len(faults)
+    check_shape("planted", {"endpoints": [{"port": 7480, "pathh": "/metrics"}]}, SHAPES["ServiceMonitor"])
+    if len(faults) != before + 2:
+        sys.exit("helm: the check of custom objects finds nothing")
+    del faults[before:]
 
 
 def check_golden(golden: Path, text: str, update: bool) -> None:

@@ -5,12 +5,14 @@
 
 pub mod bare;
 pub mod child;
+pub mod collector;
 pub mod direct;
 pub mod eligibility;
 pub mod ingest;
 pub mod issue;
 pub mod rows;
 pub mod statuses;
+pub mod telling;
 pub mod verify;
 pub mod verify_stream;
 pub mod watch;

@@ -8,6 +8,7 @@ pub mod connect;
 pub mod error;
 pub mod retry;
 pub mod sync;
+pub mod trace;
 pub mod watch;
 
 #[cfg(test)]

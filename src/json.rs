@@ -5,6 +5,7 @@ pub mod programme;
 
 use std::sync::LazyLock;
 
+use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 
@@ -51,12 +52,12 @@ pub fn of_message(name: &str, message: &impl prost::Message) -> Result<Value, Js
 ///
 /// # Errors
 ///
-/// There is no such message, or the value is none.
-pub fn read_message<M: prost::Message + Default>(name: &str, value: Value) -> Result<M, JsonError> {
+/// There is no such message, or the JSON is not one.
+pub fn to_message<M: prost::Message + Default>(name: &str, json: &Value) -> Result<M, JsonError> {
     let descriptor = POOL.as_ref().and_then(|pool| pool.get_message_by_name(name));
     let descriptor = descriptor.ok_or_else(|| JsonError::NoMessage(name.to_owned()))?;
-    let message = DynamicMessage::deserialize(descriptor, value)?;
-    Ok(M::decode(prost::Message::encode_to_vec(&message).as_slice())?)
+    let message = DynamicMessage::deserialize(descriptor, json)?;
+    Ok(M::decode(message.encode_to_vec().as_slice())?)
 }
 
 /// Returns a message of `peshub.postings.v1` as JSON.

@@ -1,7 +1,7 @@
 //! peshub: an integration hub between job platforms and public employment services.
 //!
 //! Where to read on: `docs/ARCHITECTURE.md`. Modules in reading order: words ([`kernel`], [`codes`]), machinery
-//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`], [`credentials`], [`subsidies`], [`audit`]), what puts them together ([`server`], [`dev`]), and the
+//! ([`platform`]), exchanges ([`participants`], [`postings`], [`workers`], [`credentials`], [`subsidies`], [`audit`]), what puts them together ([`server`], [`dev`]), what looks at it from outside ([`doctor`]), and the
 //! client's side ([`client`], [`samples`], [`cli`]).
 
 pub mod kernel;
@@ -27,6 +27,8 @@ pub mod audit;
 pub mod server;
 
 pub mod dev;
+
+pub mod doctor;
 
 pub mod client;
 

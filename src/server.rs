@@ -61,6 +61,7 @@ use crate::platform::keys::Keys;
 use crate::platform::limits::admission::AdmissionLayer;
 use crate::platform::limits::gate::GateLayer;
 use crate::platform::limits::quotas::Quotas;
+use crate::platform::metrics::observe::Observer;
 use crate::platform::outcome::{OnRefused, OutcomeLayer, Refused};
 use crate::platform::permit::{Environment, Permit};
 use crate::platform::probes::Internal;
@@ -235,7 +236,7 @@ impl Hub {
             None => None,
         };
         if let Some(internal) = &parts.internal {
-            internal.set_serving(true);
+            internal.serve(Arc::clone(&feed.tail));
         }
         Ok(Self {
             address,
@@ -259,7 +260,7 @@ impl Hub {
     /// Ends every stream with a last bookmark, finishes what is under way, and stops.
     pub async fn stop(self) {
         if let Some(internal) = &self.internal {
-            internal.set_serving(false);
+            internal.drain();
         }
         self.tasks.stop_within(PATIENCE).await;
         match self.served.await {
@@ -287,6 +288,13 @@ async fn feed(parts: &HubParts, secret: &[u8], tasks: &Tasks) -> Result<Feed, St
     let tail = Arc::new(Tail::new(head));
     let pump = Pump::new(parts.db.clone(), key.clone(), Arc::clone(&tail));
     drop(tasks.spawn(pump.run(tasks.stopping())));
+    let observer = Observer {
+        db: parts.db.clone(),
+        clock: Arc::clone(&parts.clock),
+        tail: Arc::clone(&tail),
+        tasks: tasks.clone(),
+    };
+    drop(tasks.spawn(observer.run(tasks.stopping())));
     let upkeep = Upkeep::new(parts.db.clone(), Arc::clone(&parts.clock), parts.feed_days);
     drop(tasks.spawn(upkeep.run(tasks.stopping())));
     let (db, clock) = (parts.db.clone(), Arc::clone(&parts.clock));
@@ -389,8 +397,8 @@ fn identities(parts: &HubParts, tasks: &Tasks) -> Identities {
 async fn prepare(parts: &HubParts) -> Result<(Vec<u8>, Uuid), StartError> {
     let now = parts.clock.now();
     let mut tx = parts.db.read(&Permit::of_hub()).await?;
-    if let Some(found) = checks::unsafe_setting(tx.connection()).await? {
-        let (name, value, wanted) = found;
+    if let Some(found) = checks::unsafe_settings(tx.connection()).await?.into_iter().next() {
+        let checks::Unsafe { name, value, wanted, .. } = found;
         return Err(StartError::Unsafe { name, value, wanted });
     }
     if let Some(role) = checks::role_without_wall(tx.connection()).await? {

@@ -1,4 +1,4 @@
-//! Eligibility: how fast rules are evaluated, checked over the network, swept over a population and claimed.
+//! `peshub bench eligibility`: how fast rules are evaluated, checked over the network, swept over a population and claimed.
 
 pub mod check;
 pub mod claims;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::bench::child::ChildHub;
 use crate::bench::direct::{self, CopyBatch, DirectLoader};
 use crate::bench::rows::{self, BATCH};
-use crate::bench::{BenchError, Report, rate, ratio};
+use crate::bench::{BenchError, Report, rate, ratio, telling};
 use crate::client::sync::{SyncOptions, SyncSession};
 use crate::dev::{Database, PLATFORMS};
 use crate::pb::peshub::postings::v1::{BatchAcknowledgement, PostingChange};
@@ -85,13 +85,15 @@ pub async fn run(
     let parts: Vec<&[PostingChange]> = through_hub.iter().map(Vec::as_slice).collect();
     took.again = sync(&mut sessions, &parts, |ack| ack.unchanged).await?;
 
-    let report = report(&took, per_platform * platforms, hub.peak_mib());
+    let mut report = report(&took, per_platform * platforms, hub.peak_mib());
     for session in sessions.into_iter().chain(trusting_sessions) {
         session.finish().await?;
     }
     hub.stop().await?;
     trusting.stop().await?;
     bare.close().await?;
+    progress("the same through a hub that tells everything, and one that tells nothing");
+    telling::run(program, data_dir, &through_hub, options.rounds, &mut report).await?;
     Ok(report)
 }
 
@@ -104,7 +106,11 @@ fn search_path() -> Option<std::ffi::OsString> {
 }
 
 /// Opens a session for each platform.
-async fn sessions(hub: &ChildHub, platforms: usize) -> Result<Vec<SyncSession>, BenchError> {
+///
+/// # Errors
+///
+/// The hub cannot be reached, or refuses.
+pub async fn sessions(hub: &ChildHub, platforms: usize) -> Result<Vec<SyncSession>, BenchError> {
     let mut sessions = Vec::new();
     for (name, _) in PLATFORMS.iter().take(platforms) {
         let options = SyncOptions { source: (*name).to_owned(), ..SyncOptions::default() };
@@ -141,7 +147,11 @@ fn report(took: &Took, records: usize, hub_mib: Option<u64>) -> Report {
 }
 
 /// Sends a part on every session at the same time and waits for all acknowledgements.
-async fn sync(
+///
+/// # Errors
+///
+/// The hub refuses, or does not count what it should.
+pub async fn sync(
     sessions: &mut [SyncSession],
     parts: &[&[PostingChange]],
     counted: fn(&BatchAcknowledgement) -> i32,

@@ -48,8 +48,8 @@ const HIDDEN: [&str; 12] = [
 ];
 /// How many of [`HIDDEN`] are shown.
 const SHOWN: usize = 4;
-/// Presentations of one message.
-const BATCH: usize = 500;
+/// Presentations of one message: as many as one may have.
+const BATCH: usize = 1_000;
 /// Messages on their way.
 const UNDER_WAY: usize = 6;
 

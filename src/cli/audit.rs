@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::client::ClientArgs;
+use crate::cli::progress::Progress;
 use crate::cli::{Outcome, output};
 use crate::client::error::ClientError;
 use crate::json;
@@ -237,6 +238,7 @@ async fn export(args: ExportArgs) -> Outcome {
         None => Box::new(io::stdout()),
     };
     let (mut reached, mut until) = (0, 0);
+    let mut progress = Progress::of("entries");
     loop {
         let piece = match pieces.message().await.map_err(ClientError::from) {
             Ok(Some(piece)) => piece,
@@ -252,11 +254,14 @@ async fn export(args: ExportArgs) -> Outcome {
             }
         };
         writer.write_all(&piece.lines)?;
-        if piece.last_seq > reached && is_file {
-            output::error(&format!("seq {} of {}", piece.last_seq, piece.until_seq));
+        if is_file {
+            let first = args.from.max(1) - 1;
+            let count = |seq: i64| u64::try_from(seq - first).unwrap_or_default();
+            progress.at(count(piece.last_seq), Some(count(piece.until_seq)));
         }
         (reached, until) = (piece.last_seq, piece.until_seq);
     }
+    drop(progress);
     writer.flush()?;
     if let Some(file) = file {
         file.sync_all()?;

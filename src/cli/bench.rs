@@ -93,7 +93,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, default_value_t = 20)]
     rounds: usize,
     /// Credentials of each of three rounds in which a hub verifies a stream of them; 0 leaves the hub out.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 40_000)]
     streamed: usize,
     /// Where the database of the hub lives; a temporary folder when absent. It must not hold anything yet.
     #[arg(long)]

@@ -39,6 +39,16 @@ pub(super) struct ClientArgs {
 }
 
 impl ClientArgs {
+    /// Returns the hub's address.
+    pub(super) fn hub(&self) -> &str {
+        &self.hub
+    }
+
+    /// Returns whether the caller shows something to be known by.
+    pub(super) const fn is_somebody(&self) -> bool {
+        self.participant.is_some() || self.cert.is_some() || self.token.is_some()
+    }
+
     /// Connects.
     pub(super) async fn connect(
         &self,
@@ -47,6 +57,9 @@ impl ClientArgs {
     }
 
     async fn options(&self) -> Result<Options, Box<dyn std::error::Error + Send + Sync>> {
+        if self.participant.is_none() && self.cert.is_some() != self.key.is_some() {
+            return Err("--cert and --key belong together; one of them is missing".into());
+        }
         let (mut ca, mut pair) = (self.ca.clone(), self.cert.clone().zip(self.key.clone()));
         if let Some(participant) = &self.participant {
             let data_dir = match &self.data_dir {

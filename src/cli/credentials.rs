@@ -29,6 +29,9 @@ pub(super) enum CredentialsCommand {
     Present(present::PresentArgs),
     /// Verify what a holder presents, by a consent or a law. Ends well only when it is valid.
     Verify(verify::VerifyArgs),
+    /// Give a verdict again on what it rested on then: what came later does not count. The policy must be the same, and the grounds
+    /// must hold now.
+    Replay(verify::ReplayArgs),
     /// Hold what a holder presents against what a posting requires. Ends well only when every requirement is met.
     Check(verify::CheckArgs),
     /// Record, withdraw and list workers' consents.
@@ -56,6 +59,7 @@ pub(super) async fn run(command: CredentialsCommand) -> Outcome {
         CredentialsCommand::Inspect(args) => inspect::run(&args),
         CredentialsCommand::Present(args) => present::run(&args),
         CredentialsCommand::Verify(args) => verify::run(args).await,
+        CredentialsCommand::Replay(args) => verify::replay(args).await,
         CredentialsCommand::Check(args) => verify::check(args).await,
         CredentialsCommand::Consent(command) => consent::run(command).await,
         CredentialsCommand::Request(args) => consent::request(args).await,

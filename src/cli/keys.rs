@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::cli::progress::Progress;
 use crate::cli::{Outcome, output};
 use crate::credentials::registry::rewrap as issuer_keys;
 use crate::dev::{self, Database};
@@ -20,7 +21,7 @@ use crate::workers::rewrap::{Done, Job, Report, STEP, rewrap};
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
     /// Make the keys that a directory lacks.
-    Init(DirArgs),
+    Init(ListArgs),
     /// List the keys of a directory and say which are in use.
     List(ListArgs),
     /// Make a new key. Master and index keys are put to use later, with `keys use`, when every replica has them.
@@ -29,12 +30,6 @@ pub(super) enum KeysCommand {
     Use(UseArgs),
     /// Change the database over to the keys in use. Hubs may run meanwhile. Safe to stop and to repeat.
     Rewrap(RewrapArgs),
-}
-
-#[derive(Args, Debug)]
-pub(super) struct DirArgs {
-    /// The key directory.
-    dir: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -55,6 +50,9 @@ pub(super) struct RotateArgs {
     /// Put it to use at once: only where all replicas read this very directory, or there is one.
     #[arg(long, conflicts_with = "signing")]
     now: bool,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -96,6 +94,9 @@ pub(super) struct RewrapArgs {
     keys: KeyOptions,
     #[command(flatten)]
     database: DatabaseOptions,
+    /// One JSON object, and one for each key that is not in use.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(command: KeysCommand) -> Outcome {
@@ -103,19 +104,11 @@ pub(super) async fn run(command: KeysCommand) -> Outcome {
         KeysCommand::Init(args) => {
             let keys = Keys::open_or_create(&args.dir)?;
             output::error(&format!("{} holds every key that a hub needs", args.dir.display()));
-            output::line(&format!("signing {}", keys.signer.key_id()));
-            list(&args.dir, false)
+            list_all(&args, keys.signer.key_id())
         }
         KeysCommand::List(args) => {
             let keys = Keys::open(&args.dir)?;
-            let id = keys.signer.key_id();
-            if args.json {
-                let value = serde_json::json!({"use": "signing", "id": id, "in_use": true});
-                output::json(&value);
-            } else {
-                output::line(&format!("signing {id}"));
-            }
-            list(&args.dir, args.json)
+            list_all(&args, keys.signer.key_id())
         }
         KeysCommand::Rotate(args) => rotate(&args),
         KeysCommand::Use(args) => {
@@ -129,6 +122,19 @@ pub(super) async fn run(command: KeysCommand) -> Outcome {
             Ok(())
         }
         KeysCommand::Rewrap(args) => rewrap_all(args).await,
+    }
+}
+
+fn list_all(args: &ListArgs, signing: &str) -> Outcome {
+    tell_key("signing", signing, true, args.json);
+    list(&args.dir, args.json)
+}
+
+fn tell_key(kind: &str, id: &str, in_use: bool, as_json: bool) {
+    if as_json {
+        output::json(&serde_json::json!({"use": kind, "id": id, "in_use": in_use}));
+    } else {
+        output::line(&format!("{kind} {id}"));
     }
 }
 
@@ -153,13 +159,13 @@ fn rotate(args: &RotateArgs) -> Outcome {
     let dir = &args.dir;
     if args.which.signing {
         Ed25519Signer::replace(dir)?;
-        output::line(&format!("signing {}", Keys::open(dir)?.signer.key_id()));
+        tell_key("signing", Keys::open(dir)?.signer.key_id(), true, args.json);
         output::error("restart the replicas one after the other; both keys may sign meanwhile");
         return Ok(());
     }
     let kind = if args.which.master { KeyUse::Master } else { KeyUse::Index };
     let id = files::add(dir, kind)?;
-    output::line(&format!("{} {id}", kind.name()));
+    tell_key(kind.name(), &id, args.now, args.json);
     if args.now {
         files::put_to_use(dir, kind, &id)?;
         said_in_use(kind, &id);
@@ -187,22 +193,12 @@ async fn rewrap_all(args: RewrapArgs) -> Outcome {
         Some(data_dir) => data_dir.clone(),
         None => dev::default_data_dir(&surroundings).await?,
     };
-    let keys = Keys::open(&args.keys.keys_dir)?;
+    let keys = Keys::open(args.keys.dir().ok_or("--keys-dir is missing")?)?;
     let url = args.database.database_url.as_deref();
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
     let db = Db::open(database.options.clone(), 4);
-    let mut told = 0;
-    let mut progress = |done: Done| {
-        // A line for every so many workers: the steps are smaller.
-        let all = (done.rewrapped + done.indexed + done.removed) / 10_000;
-        if all > told {
-            told = all;
-            output::error(&format!(
-                "{} keys wrapped anew, {} numbers digested anew, {} digests removed",
-                done.rewrapped, done.indexed, done.removed
-            ));
-        }
-    };
+    let mut shown = Progress::of("steps");
+    let mut progress = |done: Done| shown.at(done.rewrapped + done.indexed + done.removed, None);
     let vault = keys.vault.as_ref();
     let job = Job { db: &db, vault, now: SystemClock.now(), step: STEP };
     let outcome = rewrap(job, &mut progress).await;
@@ -213,27 +209,41 @@ async fn rewrap_all(args: RewrapArgs) -> Outcome {
     database.close().await?;
     let (report, issuers, ids) = (report?, issuers?, ids?);
     let done = report.done;
-    output::line(&format!(
-        "{} keys wrapped anew, {} numbers digested anew, {} digests removed",
-        done.rewrapped, done.indexed, done.removed
-    ));
-    if issuers.rewrapped > 0 {
-        output::line(&format!("{} issuers' keys wrapped anew", issuers.rewrapped));
+    if args.json {
+        output::json(&serde_json::json!({
+            "rewrapped": done.rewrapped, "indexed": done.indexed, "removed": done.removed, "issuers": issuers.rewrapped
+        }));
+    } else {
+        output::line(&counted(&done));
+        if issuers.rewrapped > 0 {
+            output::line(&format!("{} issuers' keys wrapped anew", issuers.rewrapped));
+        }
     }
     for id in ids.masters.iter().filter(|id| **id != ids.current_master) {
-        told_of("master", id, needed(&report, id) || issuers.masters.contains(id));
+        told_of("master", id, needed(&report, id) || issuers.masters.contains(id), args.json);
     }
     for id in ids.indexes.iter().filter(|id| **id != ids.current_index) {
-        told_of("index", id, report.indexes.contains(id));
+        told_of("index", id, report.indexes.contains(id), args.json);
     }
     Ok(())
+}
+
+fn counted(done: &Done) -> String {
+    format!(
+        "{} keys wrapped anew, {} numbers digested anew, {} digests removed",
+        done.rewrapped, done.indexed, done.removed
+    )
 }
 
 fn needed(report: &Report, master: &str) -> bool {
     report.masters.iter().any(|(id, count)| id == master && *count > 0)
 }
 
-fn told_of(kind: &str, id: &str, is_needed: bool) {
+fn told_of(kind: &str, id: &str, is_needed: bool, as_json: bool) {
+    if as_json {
+        output::json(&serde_json::json!({"use": kind, "id": id, "is_needed": is_needed}));
+        return;
+    }
     let what = if is_needed {
         "is still needed: a replica uses it; run this again when all have read the new keys"
     } else {

@@ -9,6 +9,16 @@ pub(super) fn program() -> String {
     std::env::current_exe().map_or_else(|_| "peshub".to_owned(), |path| path.display().to_string())
 }
 
+/// The exit code of a command that has said all that there is to say.
+#[derive(Debug, thiserror::Error)]
+#[error("ended with exit code {0}")]
+pub(super) struct Ended(pub(super) u8);
+
+/// Prints what ends with its own line break.
+pub(super) fn text(text: &str) {
+    io::stdout().lock().write_all(text.as_bytes()).unwrap_or_default();
+}
+
 /// Prints a line. A reader that has gone away is no failure.
 pub(super) fn line(text: &str) {
     writeln!(io::stdout().lock(), "{text}").unwrap_or_default();

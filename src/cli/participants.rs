@@ -59,6 +59,9 @@ pub(super) struct BootstrapArgs {
     environment: EnvironmentOptions,
     #[command(flatten)]
     database: DatabaseOptions,
+    /// One JSON object a token.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -82,6 +85,9 @@ pub(super) struct AddArgs {
     /// Also make a bearer token and print it.
     #[arg(long)]
     with_token: bool,
+    /// One JSON object, the token in it.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -98,6 +104,9 @@ pub(super) struct CreateArgs {
     client: ClientArgs,
     /// Name of the source, unique at the hub.
     name: String,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -153,7 +162,11 @@ async fn bootstrap(args: BootstrapArgs) -> Outcome {
     registered?;
     output::error(&format!("{} is the operator of this hub", args.name));
     for (system, token) in tokens {
-        output::line(&format!("{system} {token}"));
+        if args.json {
+            output::json(&serde_json::json!({ "system": system, "token": token }));
+        } else {
+            output::line(&format!("{system} {token}"));
+        }
     }
     Ok(())
 }
@@ -181,6 +194,11 @@ async fn add(args: AddArgs) -> Outcome {
     };
     let answer = connection.participants().register_participant(request).await;
     let answer = answer.map_err(ClientError::from)?.into_inner();
+    if args.json {
+        let name = "peshub.participants.v1.RegisterParticipantResponse";
+        output::json(&json::of_message(name, &answer)?);
+        return Ok(());
+    }
     output::error(&headline(&answer.participant.unwrap_or_default()));
     if args.with_token {
         output::line(&answer.token);
@@ -253,8 +271,12 @@ pub(super) async fn run_sources(command: SourcesCommand) -> Outcome {
             let connection = args.client.connect().await?;
             let request = pb::CreateSourceRequest { name: args.name, request_id: String::new() };
             let answer = connection.participants().create_source(request).await;
-            let source = answer.map_err(ClientError::from)?.into_inner().source;
-            output::line(&source.unwrap_or_default().name);
+            let source = answer.map_err(ClientError::from)?.into_inner().source.unwrap_or_default();
+            if args.json {
+                output::json(&json::of_message("peshub.participants.v1.Source", &source)?);
+            } else {
+                output::line(&source.name);
+            }
             Ok(())
         }
         SourcesCommand::List(args) => sources(args).await,

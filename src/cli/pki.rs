@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use time::Duration;
 
 use crate::cli::{Outcome, output};
@@ -32,6 +33,9 @@ struct Place {
     /// Directory of the authority.
     #[arg(long, value_name = "DIRECTORY")]
     dir: PathBuf,
+    /// As JSON, one object a line.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -114,9 +118,6 @@ pub(super) struct CrlArgs {
 pub(super) struct ListArgs {
     #[command(flatten)]
     place: Place,
-    /// As JSON, one object a line.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(command: PkiCommand) -> Outcome {
@@ -126,9 +127,14 @@ pub(super) fn run(command: PkiCommand) -> Outcome {
             let (dir, days) = (&args.place.dir, Duration::days(args.days));
             let pilot = Pilot::create(dir, &args.trust_domain, now, days)?;
             let (domain, dir) = (pilot.trust_domain(), dir.display());
-            output::line(&format!(
-                "{dir}/{CERTIFICATE} is the authority of the trust domain {domain}; hubs believe it from TRUST-DIR/{domain}/{CERTIFICATE}"
-            ));
+            if args.place.json {
+                let certificate = format!("{dir}/{CERTIFICATE}");
+                output::json(&json!({ "trust_domain": domain, "certificate": certificate }));
+            } else {
+                output::line(&format!(
+                    "{dir}/{CERTIFICATE} is the authority of the trust domain {domain}; hubs believe it from TRUST-DIR/{domain}/{CERTIFICATE}"
+                ));
+            }
             output::error(
                 "This is for pilots: the key lies in a file. Keep the directory to yourself, and use a real authority in production.",
             );
@@ -136,12 +142,17 @@ pub(super) fn run(command: PkiCommand) -> Outcome {
         PkiCommand::Issue(args) => issue(&args)?,
         PkiCommand::Renew(args) => {
             let pilot = Pilot::open(&args.place.dir)?;
-            tell(&pilot.renew(&args.certificate, now, Duration::days(args.days))?);
+            let renewed = pilot.renew(&args.certificate, now, Duration::days(args.days))?;
+            tell(&renewed, args.place.json)?;
         }
         PkiCommand::Revoke(args) => {
             let pilot = Pilot::open(&args.place.dir)?;
             let lasts = Duration::days(args.list.list_days);
             for entry in pilot.revoke(&args.certificates, now, lasts)? {
+                if args.place.json {
+                    output::json(&serde_json::to_value(&entry)?);
+                    continue;
+                }
                 output::line(&format!("{} revoked: {}", entry.serial, entry.names.join(", ")));
             }
             tell_list(&args.place, &pilot, args.list.list_days);
@@ -163,11 +174,16 @@ fn issue(args: &IssueArgs) -> Outcome {
         None => Subject::Server { hosts: args.dns.clone(), addresses: args.ip.clone() },
     };
     let lasts = Duration::days(args.days);
-    tell(&pilot.issue(&subject, args.out.as_deref(), SystemClock.now(), lasts)?);
-    Ok(())
+    let issued = pilot.issue(&subject, args.out.as_deref(), SystemClock.now(), lasts)?;
+    tell(&issued, args.place.json)
 }
 
-fn tell(Written { certificate, key, entry }: &Written) {
+fn tell(Written { certificate, key, entry }: &Written, as_json: bool) -> Outcome {
+    if as_json {
+        let entry = serde_json::to_value(entry)?;
+        output::json(&json!({ "certificate": certificate, "key": key, "entry": entry }));
+        return Ok(());
+    }
     output::line(&format!(
         "{} until {}: {}\ncertificate {}\nkey         {}",
         entry.serial,
@@ -176,10 +192,16 @@ fn tell(Written { certificate, key, entry }: &Written) {
         certificate.display(),
         key.display()
     ));
+    Ok(())
 }
 
 fn tell_list(place: &Place, pilot: &Pilot, days: i64) {
     let (dir, domain) = (place.dir.display(), pilot.trust_domain());
+    if place.json {
+        let list = format!("{dir}/{LIST}");
+        output::json(&json!({ "trust_domain": domain, "list": list, "days": days }));
+        return;
+    }
     output::line(&format!(
         "{dir}/{LIST} counts for {days} days; hubs take it up from TRUST-DIR/{domain}/{LIST}"
     ));
@@ -187,7 +209,7 @@ fn tell_list(place: &Place, pilot: &Pilot, days: i64) {
 
 fn list(args: &ListArgs) -> Outcome {
     for entry in Pilot::open(&args.place.dir)?.index()? {
-        if args.json {
+        if args.place.json {
             if !output::json(&serde_json::to_value(&entry)?) {
                 return Ok(());
             }

@@ -1,8 +1,11 @@
 //! `peshub postings`
 
+use std::io::IsTerminal as _;
+
 use clap::{Args, Subcommand};
 
 use crate::cli::client::ClientArgs;
+use crate::cli::progress::Progress;
 use crate::cli::{Outcome, output};
 use crate::client::connect::Connection;
 use crate::client::error::ClientError;
@@ -157,6 +160,9 @@ async fn list(args: &ListArgs, limit: usize, as_json: bool) -> Outcome {
     };
     let mut shown = 0;
     let mut token = String::new();
+    // Who sees the postings needs no bar among them.
+    let is_seen = limit < usize::MAX || std::io::stdout().is_terminal();
+    let mut progress = (!is_seen).then(|| Progress::of("postings"));
     while shown < limit {
         let order = if args.newest_first {
             pb::PostingOrder::UpdatedDesc
@@ -175,6 +181,9 @@ async fn list(args: &ListArgs, limit: usize, as_json: bool) -> Outcome {
             } else {
                 output::line(&headline(record));
             }
+        }
+        if let Some(progress) = &mut progress {
+            progress.at(u64::try_from(shown)?, None);
         }
         token = page.next_page_token;
         if token.is_empty() {

@@ -45,7 +45,8 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         None => dev::default_data_dir(&surroundings).await?,
     };
     let trust = believed(&args.trust)?;
-    let files = ServerFiles { certificates: args.tls.tls_cert, key: args.tls.tls_key };
+    let (certificates, key) = args.tls.files().ok_or("--tls-cert and --tls-key are missing")?;
+    let files = ServerFiles { certificates: certificates.to_owned(), key: key.to_owned() };
     let tls = Tls::open(files, trust)?;
     let url = args.hub.database.database_url.as_deref();
     let database = Database::open(url, &data_dir, surroundings.search_path).await?;
@@ -76,7 +77,7 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
         is_plain: false,
         listener: TcpListener::bind(args.hub.listen).await?,
         internal: Some(internal),
-        keys: Keys::open(&args.keys.keys_dir)?,
+        keys: Keys::open(args.keys.dir().ok_or("--keys-dir is missing")?)?,
         environment: args.environment.environment,
         feed_days: args.hub.feed_days,
         checkpoint_every: Duration::from_secs(args.hub.checkpoint_seconds.into()),

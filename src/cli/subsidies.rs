@@ -1,6 +1,7 @@
 //! `peshub subsidies`: who gets what, and what becomes of who applies.
 
 mod applications;
+mod eligibility;
 mod replay;
 
 use clap::Subcommand;
@@ -11,6 +12,8 @@ use crate::cli::Outcome;
 #[derive(Debug, Subcommand)]
 pub(super) enum SubsidiesCommand {
     #[command(flatten)]
+    Eligibility(eligibility::EligibilityCommand),
+    #[command(flatten)]
     Applications(applications::ApplicationsCommand),
     /// Make a decision's determination again from an export and hold it against what was signed. Needs no hub.
     Replay(replay::ReplayArgs),
@@ -19,6 +22,7 @@ pub(super) enum SubsidiesCommand {
 /// Runs a command.
 pub(super) async fn run(command: SubsidiesCommand) -> Outcome {
     match command {
+        SubsidiesCommand::Eligibility(command) => eligibility::run(command).await,
         SubsidiesCommand::Applications(command) => applications::run(command).await,
         SubsidiesCommand::Replay(args) => replay::run(&args),
     }

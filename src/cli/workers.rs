@@ -25,6 +25,8 @@ pub(super) enum WorkersCommand {
     Erase(EraseArgs),
     /// List to whom a worker's data was disclosed, when, why and by what right.
     Disclosures(DisclosuresArgs),
+    /// Print the proof that a disclosure of a worker's data stands in the audit trail, for `peshub audit verify --proof`.
+    Prove(ProveArgs),
 }
 
 #[derive(Args, Debug)]
@@ -46,6 +48,9 @@ pub(super) struct RegisterArgs {
     /// Makes it safe to repeat.
     #[arg(long, default_value = "")]
     request_id: String,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -127,6 +132,16 @@ pub(super) struct DisclosuresArgs {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct ProveArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+    /// The caller's reference to the worker.
+    reference: String,
+    /// Name of the disclosure's entry, as `disclosures --json` has it.
+    entry_id: String,
+}
+
 /// What is stated about a person, as a file has it.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -160,6 +175,13 @@ pub(super) async fn run(command: WorkersCommand) -> Outcome {
             Ok(())
         }
         WorkersCommand::Disclosures(args) => disclosures(args).await,
+        WorkersCommand::Prove(args) => {
+            let (reference, entry_id) = (args.reference, args.entry_id);
+            let request = pb::ProveDisclosureRequest { reference, entry_id };
+            let answer = args.client.connect().await?.workers().prove_disclosure(request).await;
+            output::line(&answer.map_err(ClientError::from)?.into_inner().document);
+            Ok(())
+        }
     }
 }
 
@@ -178,7 +200,12 @@ async fn register(args: RegisterArgs) -> Outcome {
         request_id: args.request_id,
     };
     let answer = args.client.connect().await?.workers().register_worker(request).await;
-    output::line(&answer.map_err(ClientError::from)?.into_inner().reference);
+    let answer = answer.map_err(ClientError::from)?.into_inner();
+    if args.json {
+        output::json(&json::of_message("peshub.workers.v1.RegisterWorkerResponse", &answer)?);
+    } else {
+        output::line(&answer.reference);
+    }
     Ok(())
 }
 

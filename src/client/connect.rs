@@ -9,6 +9,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Request, Status};
 
 use crate::client::error::ClientError;
+use crate::client::trace::Traced;
 use crate::pb::peshub::audit::v1::audit_service_client::AuditServiceClient;
 use crate::pb::peshub::credentials::v1::consent_service_client::ConsentServiceClient;
 use crate::pb::peshub::credentials::v1::credential_service_client::CredentialServiceClient;
@@ -73,8 +74,8 @@ impl std::fmt::Debug for ClientIdentity {
     }
 }
 
-/// The transport of every call: the channel, with the token put on.
-pub type Transport = InterceptedService<Channel, Bearer>;
+/// The transport of every call: the channel, with the token and the trace put on.
+pub type Transport = InterceptedService<Traced, Bearer>;
 
 /// A connection to a hub. It connects again by itself when a call is made after it broke; clones share it.
 #[derive(Clone, Debug)]
@@ -181,7 +182,7 @@ impl Connection {
     /// Returns what calls go through, for those that have no generated client.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        InterceptedService::new(self.channel.clone(), self.bearer.clone())
+        InterceptedService::new(Traced(self.channel.clone()), self.bearer.clone())
     }
 }
 

@@ -37,6 +37,7 @@ use crate::kernel::ids::{self, ParticipantId};
 use crate::pb::peshub::credentials::v1 as pb;
 use crate::platform::db::{Db, DbError, Record, WriteTx};
 use crate::platform::keys::sealing::DataKey;
+use crate::platform::metrics;
 use crate::platform::mutation::{self, RequestKey, once};
 use crate::platform::permit::Permit;
 
@@ -111,7 +112,7 @@ impl Issuing {
             registered_at: now,
         };
         let name = ready.issuer.name.clone();
-        once(&self.db, permit, key, now, |tx| {
+        let issued = once(&self.db, permit, key, now, |tx| {
             Box::pin(async move {
                 let record = record(tx, (&common, &name), &signed, now).await?;
                 let issued =
@@ -119,7 +120,9 @@ impl Issuing {
                 Ok((pb::IssueCredentialResponse { credentials: issued.collect() }, record))
             })
         })
-        .await
+        .await?;
+        metrics::CREDENTIALS_ISSUED.add_len(issued.credentials.len(), &[]);
+        Ok(issued)
     }
 
     /// Looks up whether the request was answered before, and whom it is about.

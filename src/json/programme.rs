@@ -78,7 +78,7 @@ mod tests {
 
     const TEXT: &str = "
 name: se.example
-titles: {en: An example, sv: Ett exempel}
+titles: {en: An example, sv: Bidrag}
 payee: employer
 unit: hire
 currency: SEK

@@ -136,7 +136,7 @@ pub fn characters(
     value: &str,
     (min, max): (usize, usize),
 ) {
-    if value.contains('\0') {
+    if memchr::memchr(0, value.as_bytes()).is_some() {
         let expected = "a text without null characters".to_owned();
         add(at, found, name, (Rule::BadFormat, expected, cut(&value.replace('\0', ""))));
     }

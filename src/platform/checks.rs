@@ -22,19 +22,36 @@ pub async fn role_without_wall(connection: &mut PgConnection) -> Result<Option<S
     Ok(name)
 }
 
-/// Returns the first setting under which an acknowledged change could be lost: its name, its value and what it must be.
+/// A setting under which an acknowledged change could be lost.
+#[derive(Clone, Debug)]
+pub struct Unsafe {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub value: String,
+    /// What it must be.
+    pub wanted: &'static str,
+    /// Where PostgreSQL has it from, in its own word: `configuration file`, `database`, `user`.
+    pub source: String,
+}
+
+/// Returns the settings under which an acknowledged change could be lost, as this session has them.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn unsafe_setting(
-    connection: &mut PgConnection,
-) -> Result<Option<(String, String, &'static str)>, DbError> {
+pub async fn unsafe_settings(connection: &mut PgConnection) -> Result<Vec<Unsafe>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT name AS "name!", setting AS "setting!" FROM pg_settings
-           WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name"#
+        r#"SELECT name AS "name!", setting AS "setting!", source AS "source!" FROM pg_settings
+           WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off' ORDER BY name"#
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().find(|row| row.setting == "off").map(|row| (row.name, row.setting, "on")))
+    let found = rows.into_iter().map(|row| Unsafe {
+        name: row.name,
+        value: row.setting,
+        wanted: "on",
+        source: row.source,
+    });
+    Ok(found.collect())
 }

@@ -1,5 +1,7 @@
 //! The database: a transaction opens with a permit, and a write closes with a record.
 
+pub mod begin;
+pub mod schema;
 pub mod trail;
 pub mod wall;
 
@@ -16,10 +18,9 @@ use uuid::Uuid;
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::kernel::ids;
 use crate::platform::keys::sealing::DataKey;
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
-
-/// The schema, step by step; embedded in the binary.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+use crate::platform::telemetry::context;
 
 /// Longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +53,24 @@ pub enum DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
+        let error = Self::of(error);
+        metrics::DATABASE_ERRORS.add(1, &[error.kind()]);
+        error
+    }
+}
+
+impl DbError {
+    /// Returns which kind it is, for what is measured.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Contended(_) => "contended",
+            Self::Constraint { .. } => "constraint",
+            Self::ZeroCharacter(_) | Self::Refused(_) => "refused",
+        }
+    }
+
+    fn of(error: sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
             return match error {
                 sqlx::Error::Io(_)
@@ -252,8 +271,9 @@ impl Db {
     /// The database cannot be reached.
     pub async fn read(&self, permit: &Permit) -> Result<ReadTx, DbError> {
         let connection = if permit.holder().is_some() {
-            Reading::Walled(self.begin(permit, "BEGIN READ ONLY").await?)
+            Reading::Walled(self.begin(permit, "BEGIN READ ONLY", None).await?)
         } else {
+            let _waiting = self.waiting();
             Reading::Plain(self.pool.acquire().await?)
         };
         Ok(ReadTx { permit: permit.clone(), connection })
@@ -266,6 +286,7 @@ impl Db {
     /// The database cannot be reached.
     pub async fn snapshot(&self, permit: &Permit) -> Result<SnapshotTx, DbError> {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let _waiting = self.waiting();
         let transaction = self.pool.begin_with(begin).await?;
         Ok(SnapshotTx { permit: permit.clone(), transaction })
     }
@@ -276,24 +297,11 @@ impl Db {
     ///
     /// The database cannot be reached.
     pub async fn write(&self, permit: &Permit) -> Result<WriteTx, DbError> {
-        let transaction = self.begin(permit, "BEGIN").await?;
+        let transaction = self.begin(permit, "BEGIN", context::sampled()).await?;
         let committed = Arc::clone(&self.committed);
         let answer_key = self.answer_key.get().cloned();
         let is_audited = self.is_audited;
         Ok(WriteTx { permit: permit.clone(), transaction, committed, answer_key, is_audited })
-    }
-
-    /// Begins a transaction that tells the database for whom it is, in the same round trip.
-    async fn begin(
-        &self,
-        permit: &Permit,
-        begin: &'static str,
-    ) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
-        let Some(wall) = wall::statement(permit)? else {
-            return Ok(self.pool.begin_with(begin).await?);
-        };
-        let statement = sqlx::AssertSqlSafe(format!("{begin}; {wall}"));
-        Ok(self.pool.begin_with(statement).await?)
     }
 
     /// Opens a connection of its own whose every statement is a REPEATABLE READ transaction, for the sequencer.
@@ -305,62 +313,6 @@ impl Db {
         let options =
             self.options.clone().options([("default_transaction_isolation", "repeatable read")]);
         Ok(PgConnection::connect_with(&options).await?)
-    }
-
-    /// Brings the schema up to this binary's; one runner at a time, the others wait for it.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be reached, or a step fails; that step is rolled back.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        MIGRATIONS.run(&self.pool).await
-    }
-
-    /// Returns the versions of the steps that the schema has.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be reached.
-    pub async fn applied_steps(&self) -> Result<Vec<i64>, DbError> {
-        let mut connection = self.pool.acquire().await?;
-        let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-            .fetch_one(&mut *connection)
-            .await?;
-        if !exists {
-            return Ok(Vec::new());
-        }
-        let query = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
-        Ok(sqlx::query_scalar(query).fetch_all(&mut *connection).await?)
-    }
-
-    /// Waits until the schema has every step of this binary; steps of a newer binary do no harm.
-    ///
-    /// # Errors
-    ///
-    /// Never for a database that cannot be reached: that is waited for as well.
-    pub async fn await_schema(&self) -> Result<(), DbError> {
-        let mut said = String::new();
-        loop {
-            let missing = match self.applied_steps().await {
-                Ok(applied) => {
-                    let steps = MIGRATIONS.iter().map(|step| step.version);
-                    let missing = steps.filter(|step| !applied.contains(step)).count();
-                    if missing == 0 {
-                        return Ok(());
-                    }
-                    format!("the schema lacks {missing} steps; run `peshub migrate up`")
-                }
-                Err(DbError::Unavailable(error)) => {
-                    format!("the database cannot be reached: {error}")
-                }
-                Err(error) => return Err(error),
-            };
-            if missing != said {
-                tracing::warn!("waiting: {missing}");
-                said = missing;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
     }
 
     /// Closes the pool and waits for its connections to be given back.

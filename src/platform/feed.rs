@@ -14,3 +14,4 @@ pub mod reader;
 pub mod retention;
 pub mod store;
 pub mod tail;
+pub mod traces;

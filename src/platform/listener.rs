@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
+use crate::platform::metrics;
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::Peer;
 
@@ -138,12 +139,14 @@ async fn take_up(
 ) {
     let shaken = tokio::select! {
         () = place.give_way.cancelled() => {
+            metrics::HANDSHAKES.add(1, &["gave_way"]);
             tracing::debug!(%address, "handshake gave way");
             return;
         }
         shaken = shake_hands(stream, address, acceptor.as_ref()) => shaken,
     };
     drop(place);
+    metrics::HANDSHAKES.add(1, &[if shaken.is_ok() { "done" } else { "failed" }]);
     match shaken {
         // The receiver is gone only when the server has ended.
         Ok(connection) => drop(sender.send(Ok(connection)).await),

@@ -36,6 +36,7 @@ use std::time::Duration;
 use crate::platform::local_postgres::account::ServerUser;
 use crate::platform::local_postgres::binaries::Binaries;
 use crate::platform::local_postgres::cluster::{Cluster, DataDirLock};
+use crate::platform::local_postgres::occupant::PostmasterFile;
 use crate::platform::local_postgres::socket::Socket;
 use crate::platform::local_postgres::watchdog::Watched;
 
@@ -193,14 +194,32 @@ impl Location {
     /// Returns a connection URL in the manner of libpq.
     #[must_use]
     pub fn url(&self) -> String {
-        format!(
-            "postgres://{}@localhost/{}?host={}&port={}",
-            socket::percent_encoded(self.user.as_ref()),
-            socket::percent_encoded(self.database.as_ref()),
-            socket::percent_encoded(self.socket_dir.as_os_str()),
-            self.port
-        )
+        url(&self.user, &self.database, &self.socket_dir, self.port)
     }
+}
+
+fn url(user: &str, database: &str, socket_dir: &Path, port: u16) -> String {
+    format!(
+        "postgres://{}@localhost/{}?host={}&port={port}",
+        socket::percent_encoded(user.as_ref()),
+        socket::percent_encoded(database.as_ref()),
+        socket::percent_encoded(socket_dir.as_os_str()),
+    )
+}
+
+/// Returns how to connect to the cluster that another process runs in a data directory, if one does.
+#[must_use]
+pub fn url_of_running(data_dir: &Path, database: &str) -> Option<String> {
+    let file = PostmasterFile::read(&cluster::path_in(data_dir)).filter(|file| file.is_ready)?;
+    let (dir, port) = file.socket?;
+    std::os::unix::net::UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).ok()?;
+    Some(url(OWNER, database, &dir, port))
+}
+
+/// Returns whether a data directory has a cluster.
+#[must_use]
+pub fn is_made(data_dir: &Path) -> bool {
+    cluster::path_in(data_dir).join("PG_VERSION").is_file()
 }
 
 impl fmt::Display for Location {

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use tonic::Status;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 
@@ -19,8 +20,11 @@ use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::Reason;
 use crate::kernel::ids;
 use crate::platform::action::Action;
+use crate::platform::metrics;
+use crate::platform::metrics::instrument::Entered;
 use crate::platform::permit::Caller;
 use crate::platform::status;
+use crate::platform::telemetry::context;
 use crate::platform::tls::Peer;
 
 /// Header with the number of a call: the client's own or one that the hub gives; the answer has it in any case.
@@ -107,9 +111,14 @@ impl OutcomeLayer {
             "rpc",
             rpc.method = action.map_or("", Action::name),
             request.id = id,
+            trace.id = tracing::field::Empty,
             participant.name = tracing::field::Empty,
-            otel.kind = "server"
+            rpc.grpc.status_code = tracing::field::Empty,
+            error.reason = tracing::field::Empty,
+            otel.kind = "server",
+            otel.status_code = tracing::field::Empty
         );
+        context::join(&span, request.headers());
         let peer = request.extensions().get::<Peer>().map(Peer::address);
         Call(Arc::new(State { id, action, peer, caller: OnceLock::new(), span }))
     }
@@ -162,12 +171,16 @@ where
         request.extensions_mut().insert(call.clone());
         let span = call.0.span.clone();
         let answering = span.in_scope(|| self.inner.call(request));
-        let end = Ending { call, on_refused: self.layer.on_refused.clone() };
+        let on_refused = self.layer.on_refused.clone();
+        let mut end = Ending::new(call, on_refused);
         let work = async move {
             let mut response = answering.await?;
             if let Some(status) = failed(response.headers()) {
                 end.write(status, response.headers_mut());
+            } else if response.headers().contains_key("grpc-status") {
+                end.outcome = Some((Code::Ok, ""));
             }
+            end.answered();
             if let Ok(id) = HeaderValue::from_str(end.call.id()) {
                 response.headers_mut().insert(CALL_ID, id);
             }
@@ -190,13 +203,30 @@ fn failed(headers: &HeaderMap) -> Option<Status> {
 struct Ending {
     call: Call,
     on_refused: Option<OnRefused>,
+    began: Instant,
+    /// How it ended; a call of which that is not known when this is dropped was given up by its client.
+    outcome: Option<(Code, &'static str)>,
+    _open: Entered,
 }
 
 impl Ending {
+    fn new(call: Call, on_refused: Option<OnRefused>) -> Self {
+        let open = metrics::CALLS_OPEN.enter(&[method(&call)]);
+        Self { call, on_refused, began: Instant::now(), outcome: None, _open: open }
+    }
+
+    /// Notes that the answer begins. A unary call that fails, and a stream that does not begin, say so in their headers.
+    fn answered(&self) {
+        let code = self.outcome.map_or(Code::Ok, |(code, _)| code);
+        let labels = [method(&self.call), status::code_name(code)];
+        metrics::CALL_SECONDS.record(self.began.elapsed(), &labels);
+    }
+
     /// Writes a failure, completed, over what stands in headers or trailers.
-    fn write(&self, status: Status, headers: &mut HeaderMap) {
+    fn write(&mut self, status: Status, headers: &mut HeaderMap) {
         let call = &self.call.0;
         let (status, told) = status::complete(status, &call.id, call.action.is_some());
+        self.outcome = Some((status.code(), told.reason.name()));
         if status.add_header(headers).is_err() {
             tracing::error!("a failure cannot be written: {}", status.code());
         }
@@ -211,6 +241,27 @@ impl Ending {
             });
         }
     }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let (code, reason) = self.outcome.unwrap_or((Code::Cancelled, ""));
+        metrics::CALLS.add(1, &[method(&self.call), status::code_name(code), reason]);
+        let span = &self.call.0.span;
+        span.record("rpc.grpc.status_code", i32::from(code));
+        if !reason.is_empty() {
+            span.record("error.reason", reason);
+        }
+        // A refusal is the caller's failure, not the hub's.
+        if status::is_ours(code) {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+/// Returns which RPC a call is; nothing when it is none of the hub's contract.
+fn method(call: &Call) -> &'static str {
+    call.action().map_or("", Action::name)
 }
 
 /// A body whose failure, if it ends with one, is completed.
@@ -236,9 +287,14 @@ impl Body for Reported {
         let mut polled = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
-            && let Some(status) = failed(trailers)
         {
-            self.end.call.0.span.in_scope(|| self.end.write(status, trailers));
+            match failed(trailers) {
+                Some(status) => {
+                    let span = self.end.call.0.span.clone();
+                    span.in_scope(|| self.end.write(status, trailers));
+                }
+                None => self.end.outcome = Some((Code::Ok, "")),
+            }
         }
         polled
     }

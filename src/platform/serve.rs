@@ -30,6 +30,7 @@ use tower::{Service, ServiceExt as _};
 use crate::platform::config::LimitOptions;
 use crate::platform::limits::seldom::Seldom;
 use crate::platform::listener::Connection;
+use crate::platform::metrics;
 use crate::platform::serve::link::{CallGuard, Link, Links};
 use crate::platform::tasks::Tasks;
 use crate::platform::tls::Peer;
@@ -136,6 +137,7 @@ where
 {
     fn take(&mut self, connection: Connection) {
         let Some(seat) = self.links.admit(&self.tasks.cutting()) else {
+            metrics::CONNECTIONS_REFUSED.add(1, &[]);
             if let Some(count) = self.refused.count() {
                 tracing::warn!("all connections are taken and busy; {count} more were refused");
             }
@@ -158,6 +160,7 @@ where
             draining,
         };
         drop(self.tasks.spawn(async move {
+            let _open = metrics::CONNECTIONS.enter(&[]);
             let gone = seat.link().gone();
             let mut http = pin!(http);
             let mut lifetime = pin!(lifetime.run(|| has_spoken.load(Ordering::Relaxed)));

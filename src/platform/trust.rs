@@ -166,12 +166,16 @@ impl Trust {
         domain.authorities.verify(leaf, intermediates, now)
     }
 
+    /// Returns when what must have been replaced, by trust domain.
+    pub fn deadlines(&self) -> impl Iterator<Item = (&str, &Deadline)> {
+        self.domains.iter().flat_map(|(domain, it)| {
+            it.authorities.deadlines().map(|deadline| (domain.as_str(), deadline))
+        })
+    }
+
     /// Returns what a person should see to at some time, in seconds since 1970, and whether it is too late already.
     fn concerns(&self, now: i64) -> BTreeMap<String, bool> {
-        let deadlines = self.domains.iter().flat_map(|(domain, it)| {
-            it.authorities.deadlines().map(move |deadline| (domain, deadline))
-        });
-        let due = deadlines.filter(|(_, deadline)| deadline.warn_at <= now);
+        let due = self.deadlines().filter(|(_, deadline)| deadline.is_due(now));
         due.map(|(domain, Deadline { file, is_list, at, .. })| {
             let what = if *is_list { "a revocation list" } else { "an authority" };
             if *at <= now {

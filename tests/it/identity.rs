@@ -2,7 +2,7 @@
 //! each of them a platform and a bureau that behave go on.
 
 mod certificates;
-mod office;
+pub(crate) mod office;
 mod pki;
 mod serve;
 mod standing;

@@ -43,7 +43,7 @@ use tonic::Code;
 
 use crate::credentials::{matrix, matrix_issuing, matrix_verifying};
 use crate::raw::call;
-use crate::subsidies::{matrix as matrix_subsidies, matrix_applications};
+use crate::subsidies::{matrix as matrix_subsidies, matrix_applications, matrix_populations};
 use crate::support::postings::{in_any_state, posting, upsert};
 use crate::support::sync::SyncStream;
 use crate::support::watch::{Watcher, id, told, watching};
@@ -242,6 +242,7 @@ pub(crate) fn request(method: &str, who: usize, made: &Made) -> Vec<u8> {
         other => matrix::issuers(other, who, &made.registered)
             .or_else(|| matrix_issuing::credentials(other, who, &made.issued))
             .or_else(|| matrix_subsidies::request(other, who, &made.programmes))
+            .or_else(|| matrix_populations::populations(other, who, &made.kept))
             .or_else(|| {
                 let posting = (NORTH, EXTERNAL_ID);
                 matrix_verifying::verification(other, who, &made.verified, posting)
@@ -369,6 +370,8 @@ pub(crate) struct Made {
     pub(crate) applied: matrix_applications::Applied,
     /// What that bureau has published and drafted.
     pub(crate) programmes: matrix_subsidies::Programmes,
+    /// Whom that bureau keeps facts of.
+    pub(crate) kept: matrix_populations::Kept,
 }
 
 /// Makes the posting that the calls are about, and waits until its entry in the audit trail has its place.
@@ -387,7 +390,8 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     let issued = matrix_issuing::issued(hub).await;
     let programmes = matrix_subsidies::programmes(hub).await;
     let applied = matrix_applications::applied(hub, pool).await;
-    Made { cursor, entry_id, worker, registered, issued, verified, programmes, applied }
+    let kept = matrix_populations::kept(hub).await;
+    Made { cursor, entry_id, worker, registered, issued, verified, programmes, applied, kept }
 }
 
 /// Gives the owner a second system that may read and erase workers and nothing else; returns its token.

@@ -19,6 +19,7 @@ pub(crate) fn peshub() -> Command {
             command.env_remove(name);
         }
     }
+    command.env("PESHUB_CONFIG", "/dev/null");
     command.env_remove("DATABASE_URL").stdin(Stdio::null());
     command
 }
@@ -114,7 +115,7 @@ impl Drop for Dev {
     }
 }
 
-fn dev_command(data_dir: &Path) -> Command {
+pub(crate) fn dev_command(data_dir: &Path) -> Command {
     let mut command = peshub();
     command.args([
         "dev",
@@ -129,12 +130,12 @@ fn dev_command(data_dir: &Path) -> Command {
     command
 }
 
-fn terminate(child: &Child) {
+pub(crate) fn terminate(child: &Child) {
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.expect("kill").success());
 }
 
-fn wait(child: &mut Child) -> std::process::ExitStatus {
+pub(crate) fn wait(child: &mut Child) -> std::process::ExitStatus {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("a child") {
@@ -145,7 +146,7 @@ fn wait(child: &mut Child) -> std::process::ExitStatus {
     }
 }
 
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/postings")
 }
 
@@ -191,7 +192,8 @@ fn a_hub_that_is_not_there_is_told_in_a_sentence() {
     let hub = format!("https://{free}");
     let said = failed(peshub().args(["watch", "--hub", &hub]), 1);
     assert!(said.starts_with("peshub: the hub cannot be reached: "), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    // One line says what it is, one what to try.
+    assert_eq!(said.lines().count(), 2, "{said}");
     let data_dir = directory("empty");
     let mut command = peshub();
     command.args(["watch", "--as", "nobody", "--hub", &hub, "--data-dir"]).arg(&data_dir);

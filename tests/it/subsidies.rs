@@ -16,6 +16,7 @@ mod grammar;
 mod hostile;
 pub(crate) mod matrix;
 pub(crate) mod matrix_applications;
+pub(crate) mod matrix_populations;
 mod overlays;
 mod population;
 mod program;

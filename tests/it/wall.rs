@@ -68,6 +68,31 @@ async fn furnish(world: &World) {
          SELECT 'https://wall.example/1', issuer_id, 2, now() FROM issuer WHERE name = 'wall'",
         "INSERT INTO credential_follow SELECT l.list_id, 1, p.participant_id, 'h', '\\x00', now() + interval '1 day'
          FROM status_list l, participant p WHERE p.name = 'platform-north' AND l.uri = 'https://wall.example/1'",
+        "INSERT INTO issuer_status_place (issuer_id) SELECT issuer_id FROM issuer WHERE name = 'wall'",
+        "INSERT INTO status_list_version SELECT list_id, 1, '\\x00', 2, now() FROM status_list",
+        "INSERT INTO credential_type (name, version, vct, participant_id, content, created_at, revision)
+         SELECT 'wall', 1, 'https://wall.example/type', participant_id, '', now(), 1 FROM participant WHERE name = 'bureau-nation'",
+        "INSERT INTO issuer_key (issuer_id, key_id, algorithm, public_jwk, holding, use, valid_from, added_at, revision)
+         SELECT issuer_id, 'k', 1, '{}', 2, 1, now(), now(), 1 FROM issuer WHERE name = 'wall'",
+        "INSERT INTO credential (credential_id, participant_id, issuer_id, type_id, issuer_key_id, digest, issued_at, list_id, idx,
+                                 deposited, registered_at)
+         SELECT gen_random_uuid(), p.participant_id, k.issuer_id, t.type_id, k.issuer_key_id, decode(repeat('00', 32), 'hex'), now(),
+                l.list_id, 1, false, now()
+         FROM participant p, issuer_key k, credential_type t, status_list l
+         WHERE p.name = 'platform-north' AND k.key_id = 'k' AND t.name = 'wall' AND l.uri = 'https://wall.example/1'",
+        "INSERT INTO credential_status_change (credential_id, status, reason, at) SELECT credential_id, 1, 1, now() FROM credential",
+        "INSERT INTO status_reservation SELECT l.list_id, 2, p.participant_id, now() FROM status_list l, participant p
+         WHERE p.name = 'platform-north' AND l.uri = 'https://wall.example/1'",
+        "INSERT INTO population (participant_id, name, purpose, created_at)
+         SELECT participant_id, 'wall', 'wall', now() FROM participant WHERE name = 'platform-north'",
+        "INSERT INTO population_subject (population_id, employer, division, revision, sealed)
+         SELECT population_id, gen_random_uuid(), '440305', 1, '\\x00' FROM population",
+        "INSERT INTO subject_standing SELECT subject_id, '\\x00' FROM population_subject",
+        "INSERT INTO sweep (sweep_id, population_id, state, content, to_revision, done_to, last_subject, started_at)
+         SELECT gen_random_uuid(), population_id, 2, '\\x00', 1, 0, 0, now() FROM population",
+        "INSERT INTO programme (name, participant_id, created_at)
+         SELECT 'wall', participant_id, now() FROM participant WHERE name = 'bureau-nation'",
+        "INSERT INTO population_swept SELECT population_id, programme_id, 1, 1, now(), false FROM population, programme",
         "INSERT INTO application (application_id, state, programme, edition, bureau_id, platform_id, sealed, determination, determined_on,
                                   filed_on, amount, currency, proactive, submitted_at, changed_at)
          SELECT gen_random_uuid(), 1, 'wall', 1, b.participant_id, p.participant_id, '', '', now(), now(), 0, 'CNY', false, now(), now()
@@ -83,19 +108,27 @@ async fn furnish(world: &World) {
 }
 
 /// What is a participant's own, and nobody else's but the hub's.
-const OWN: [&str; 14] = [
+const OWN: [&str; 22] = [
     "application",
     "application_credential",
     "change_log",
     "claim",
     "consent",
     "consumer",
+    "credential",
     "credential_follow",
+    "credential_status_change",
     "decision",
     "held_close",
     "lane_close_hour",
+    "population",
+    "population_subject",
+    "population_swept",
     "presentation_request",
     "replay",
+    "status_reservation",
+    "subject_standing",
+    "sweep",
     "sync_batch",
     "sync_lane",
 ];
@@ -164,6 +197,31 @@ fn the_database_lets_nobody_change_what_is_anothers_and_nobody_at_all_the_trail(
             "DELETE FROM consent",
             "UPDATE presentation_request SET used_at = NULL",
             "DELETE FROM credential_follow",
+            "UPDATE credential_follow SET until = now()",
+            "INSERT INTO credential_follow SELECT l.list_id, 1, p.participant_id, 'planted', '\\x00', now()
+             FROM status_list l, participant p WHERE p.name = 'platform-north'",
+            "UPDATE credential SET status = 1",
+            "DELETE FROM credential",
+            "INSERT INTO credential (credential_id, participant_id, issuer_id, type_id, issuer_key_id, digest, issued_at, deposited,
+                                     registered_at)
+             SELECT gen_random_uuid(), p.participant_id, k.issuer_id, t.type_id, k.issuer_key_id, decode(repeat('11', 32), 'hex'),
+                    now(), false, now()
+             FROM participant p, issuer_key k, credential_type t WHERE p.name = 'platform-north'",
+            "UPDATE credential_status_change SET status = 1",
+            "DELETE FROM credential_status_change",
+            "DELETE FROM status_reservation",
+            "UPDATE status_reservation SET idx = 3",
+            "INSERT INTO status_reservation SELECT l.list_id, 3, p.participant_id, now() FROM status_list l, participant p
+             WHERE p.name = 'platform-north'",
+            "UPDATE status_list SET entries = NULL",
+            "DELETE FROM status_list",
+            "INSERT INTO status_list (uri, issuer_id, bits, created_at)
+             SELECT 'https://wall.example/2', issuer_id, 2, now() FROM issuer LIMIT 1",
+            "UPDATE status_list_version SET version = 2",
+            "DELETE FROM status_list_version",
+            "UPDATE issuer_status_place SET next = 0",
+            "DELETE FROM issuer_status_place",
+            "DELETE FROM status_pending",
             "UPDATE application SET state = 5",
             "DELETE FROM claim",
             "DELETE FROM application_credential",
@@ -188,8 +246,25 @@ fn the_database_lets_nobody_change_what_is_anothers_and_nobody_at_all_the_trail(
         let done =
             sqlx::query("UPDATE sync_lane SET last_batch_id = last_batch_id").execute(&mut owner);
         assert_eq!(done.await.unwrap().rows_affected(), 1);
-        let done = sqlx::query("UPDATE posting SET state = state").execute(&mut owner);
-        assert_eq!(done.await.unwrap().rows_affected(), 1);
+        for statement in [
+            "UPDATE posting SET state = state",
+            "UPDATE credential SET status = status",
+            "UPDATE credential_follow SET until = until",
+            "UPDATE status_reservation SET idx = idx",
+        ] {
+            let done = sqlx::query(statement).execute(&mut owner).await.unwrap();
+            assert_eq!(done.rows_affected(), 1, "{statement}");
+        }
+        // What is the hub's work is not even the owner's.
+        for statement in [
+            "UPDATE status_list SET entries = NULL",
+            "UPDATE issuer_status_place SET next = 0",
+            "DELETE FROM status_list_version",
+        ] {
+            changes_nothing(&mut owner, statement).await;
+            let done = sqlx::query(statement).execute(&mut hub).await.unwrap();
+            assert!(done.rows_affected() > 0, "{statement}");
+        }
     });
 }
 

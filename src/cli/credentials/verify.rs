@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -10,6 +11,7 @@ use crate::cli::client::ClientArgs;
 use crate::cli::credentials::{read_text, said};
 use crate::cli::{Outcome, output};
 use crate::client::error::ClientError;
+use crate::json;
 use crate::pb::peshub::credentials::v1 as pb;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -119,6 +121,24 @@ pub(in crate::cli) struct VerifyArgs {
 }
 
 #[derive(Args, Debug)]
+pub(in crate::cli) struct ReplayArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+    /// File of what the holder presented then; `-` reads it from the standard input.
+    presentation: PathBuf,
+    /// File of the verdict, as `verify --json` prints it.
+    verdict: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
+    /// Show every check, not only those that fail.
+    #[arg(long)]
+    checks: bool,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 pub(in crate::cli) struct CheckArgs {
     #[command(flatten)]
     client: ClientArgs,
@@ -151,6 +171,30 @@ pub(super) async fn run(args: VerifyArgs) -> Outcome {
     } else {
         tell(&verdict, args.checks);
         output::line(&format!("  entry {}", answer.entry_id));
+    }
+    ended(verdict.outcome())
+}
+
+pub(super) async fn replay(args: ReplayArgs) -> Outcome {
+    let said = || format!("{} is no verdict that can be read", args.verdict.display());
+    let verdict: Value = serde_json::from_str(&read_text(&args.verdict)?).map_err(|_| said())?;
+    let verdict = verdict.get("verdict").unwrap_or(&verdict);
+    let basis = verdict.get("basis").ok_or_else(said)?;
+    let basis: pb::VerdictBasis =
+        json::to_message("peshub.credentials.v1.VerdictBasis", basis).map_err(|_| said())?;
+    let request = pb::ReplayVerdictRequest {
+        presentation: read_text(&args.presentation)?,
+        policy: Some(args.asked.policy()?),
+        basis: Some(basis),
+        grounds: Some(args.asked.grounds()),
+    };
+    let mut client = args.client.connect().await?.verification();
+    let answer = client.replay_verdict(request).await.map_err(ClientError::from)?.into_inner();
+    let verdict = answer.verdict.clone().unwrap_or_default();
+    if args.json {
+        said::json("ReplayVerdictResponse", &answer)?;
+    } else {
+        tell(&verdict, args.checks);
     }
     ended(verdict.outcome())
 }

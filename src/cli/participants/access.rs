@@ -62,6 +62,9 @@ pub(in crate::cli) struct UpdateArgs {
     /// A division; all given replace those that are there.
     #[arg(long = "division", value_name = "CODE")]
     divisions: Vec<String>,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Which system of which organisation.
@@ -74,6 +77,9 @@ pub(in crate::cli) struct SystemArgs {
     /// Its system.
     #[arg(long, default_value = "main")]
     system: String,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -84,6 +90,9 @@ pub(in crate::cli) struct AddSystemArgs {
     name: String,
     /// Name of the system.
     system: String,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -207,6 +216,17 @@ async fn show(args: ShowArgs) -> Outcome {
     Ok(())
 }
 
+/// Prints what a change has made of a system.
+fn changed(system: Option<pb::System>, as_json: bool) -> Outcome {
+    let system = system.unwrap_or_default();
+    if as_json {
+        output::json(&json::of_message("peshub.participants.v1.System", &system)?);
+    } else {
+        tell(&system);
+    }
+    Ok(())
+}
+
 fn tell(system: &pb::System) {
     let locked = if system.disabled_at.is_some() { " (locked out)" } else { "" };
     output::line(&format!("  system {}{locked}: {}", system.name, roles(&system.roles)));
@@ -232,7 +252,7 @@ async fn update(args: UpdateArgs) -> Outcome {
     };
     let answer = connection.participants().update_participant(request).await;
     let answer = answer.map_err(ClientError::from)?.into_inner();
-    output::line(&crate::cli::participants::headline(&answer.participant.unwrap_or_default()));
+    crate::cli::participants::show(&answer.participant.unwrap_or_default(), args.json)?;
     Ok(())
 }
 
@@ -242,13 +262,12 @@ async fn add_system(args: AddSystemArgs) -> Outcome {
     let request =
         pb::RegisterSystemRequest { participant, system, ..pb::RegisterSystemRequest::default() };
     let answer = connection.participants().register_system(request).await;
-    let system = answer.map_err(ClientError::from)?.into_inner().system;
-    tell(&system.unwrap_or_default());
-    Ok(())
+    changed(answer.map_err(ClientError::from)?.into_inner().system, args.json)
 }
 
 async fn identity(args: IdentityArgs, add: bool) -> Outcome {
     let connection = args.system.client.connect().await?;
+    let as_json = args.system.json;
     let (participant, system) = (args.system.name, args.system.system);
     let (issuer, subject) = (args.issuer, args.subject);
     let identity = Some(pb::Identity { issuer, subject, ..pb::Identity::default() });
@@ -261,8 +280,7 @@ async fn identity(args: IdentityArgs, add: bool) -> Outcome {
         let request = pb::RemoveIdentityRequest { participant, system, identity, request_id };
         client.remove_identity(request).await.map_err(ClientError::from)?.into_inner().system
     };
-    tell(&system.unwrap_or_default());
-    Ok(())
+    changed(system, as_json)
 }
 
 async fn issue_token(args: IssueTokenArgs) -> Outcome {
@@ -274,7 +292,12 @@ async fn issue_token(args: IssueTokenArgs) -> Outcome {
         request_id: String::new(),
     };
     let answer = connection.participants().issue_token(request).await;
-    output::line(&answer.map_err(ClientError::from)?.into_inner().token);
+    let answer = answer.map_err(ClientError::from)?.into_inner();
+    if args.system.json {
+        output::json(&json::of_message("peshub.participants.v1.IssueTokenResponse", &answer)?);
+    } else {
+        output::line(&answer.token);
+    }
     Ok(())
 }
 
@@ -287,13 +310,12 @@ async fn revoke_token(args: RevokeTokenArgs) -> Outcome {
         request_id: String::new(),
     };
     let answer = connection.participants().revoke_token(request).await;
-    let system = answer.map_err(ClientError::from)?.into_inner().system;
-    tell(&system.unwrap_or_default());
-    Ok(())
+    changed(answer.map_err(ClientError::from)?.into_inner().system, args.system.json)
 }
 
 async fn grant(args: RoleArgs, grant: bool) -> Outcome {
     let connection = args.system.client.connect().await?;
+    let as_json = args.system.json;
     let (participant, system) = (args.system.name, args.system.system);
     let roles = args.roles.into_iter().map(i32::from).collect();
     let request_id = String::new();
@@ -305,8 +327,7 @@ async fn grant(args: RoleArgs, grant: bool) -> Outcome {
         let request = pb::WithdrawRolesRequest { participant, system, roles, request_id };
         client.withdraw_roles(request).await.map_err(ClientError::from)?.into_inner().system
     };
-    tell(&system.unwrap_or_default());
-    Ok(())
+    changed(system, as_json)
 }
 
 async fn set_quota(args: QuotaArgs) -> Outcome {

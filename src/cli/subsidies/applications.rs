@@ -446,22 +446,29 @@ fn law(reference: String) -> Option<LegalBasis> {
     Some(LegalBasis { kind: LegalBasisKind::Law.into(), reference })
 }
 
-fn division(code: String) -> Division {
+/// Returns the division of a code.
+pub(super) fn division(code: String) -> Division {
     let is_gbt = code.len() == 6 && code.bytes().all(|it| it.is_ascii_digit());
     let scheme = if is_gbt { DivisionScheme::Gbt2260 } else { DivisionScheme::Iso31662 };
     Division { scheme: scheme.into(), code, name: String::new() }
 }
 
-fn facts(path: &std::path::Path) -> Result<Vec<pb::Fact>, Error> {
-    let failed = |error| format!("{} cannot be read: {error}", path.display());
-    let text = if path.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin()).map_err(failed)?
-    } else {
-        std::fs::read_to_string(path).map_err(failed)?
-    };
+/// Reads facts from a file.
+pub(super) fn facts(path: &std::path::Path) -> Result<Vec<pb::Fact>, Error> {
     // What the reader says about a mistake would repeat the line, which is about a person.
     let none = |_| format!("{} is no list of facts; see --help", path.display());
-    Ok(file::read_values(&text).map_err(none)?)
+    Ok(file::read_values(&text(path)?).map_err(none)?)
+}
+
+/// Reads a file; `-` is standard input.
+pub(super) fn text(path: &std::path::Path) -> Result<String, Error> {
+    let failed = |error| format!("{} cannot be read: {error}", path.display());
+    let read = if path.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin()).map_err(failed)
+    } else {
+        std::fs::read_to_string(path).map_err(failed)
+    };
+    Ok(read?)
 }
 
 fn said(name: &str, message: &impl prost::Message) -> Outcome {

@@ -76,7 +76,7 @@ fn read(path: &Path) -> Result<pb::DecisionExport, String> {
     // What the reader says about a mistake could repeat what is about a person.
     let none = || format!("{} is no export of a decision", path.display());
     let value: Value = serde_json::from_str(&text(path)?).map_err(|_| none())?;
-    json::read_message("peshub.subsidies.v1.DecisionExport", value).map_err(|_| none())
+    json::to_message("peshub.subsidies.v1.DecisionExport", &value).map_err(|_| none())
 }
 
 /// Returns where two messages differ first, and how; what is about a person is in the file that the caller has.

@@ -24,6 +24,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::ids::{self, CredentialTypeId, IssuerId, IssuerKeyId};
 use crate::pb::peshub::credentials::v1 as pb;
 use crate::platform::db::{DbError, Record, WriteTx};
+use crate::platform::metrics;
 use crate::platform::mutation::{RequestKey, once};
 use crate::platform::permit::Permit;
 
@@ -82,10 +83,12 @@ impl Issuing {
                 }
             }
         };
-        once(&self.db, permit, key, now, |tx| {
+        let deposited = once(&self.db, permit, key, now, |tx| {
             Box::pin(async move { Ok(record(tx, found?, deposit.worker, now).await?) })
         })
-        .await
+        .await?;
+        metrics::CREDENTIALS_ISSUED.add(1, &[]);
+        Ok(deposited)
     }
 
     /// Verifies a credential as its issuer hands it out.

@@ -1,6 +1,6 @@
 //! Registered claims: what a verifier decides by.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 use time::{Duration, OffsetDateTime};
 
 use crate::credentials::sdjwt::Profile;
@@ -43,22 +43,37 @@ pub enum Confirmation {
 
 /// Reads the times of a token.
 pub(crate) fn times(claims: &Object) -> Result<Times, Defect> {
+    times_by(|name| claims.get(name).map(Value::as_number))
+}
+
+/// Reads the times of a token that is not taken out of its document.
+pub(crate) fn open_times(payload: View<'_>) -> Result<Times, Defect> {
+    times_by(|name| payload.get(name).map(View::as_number))
+}
+
+/// Reads times by what stands under a name: nothing, or something that is a number or not.
+fn times_by<'a>(get: impl Fn(&str) -> Option<Option<&'a Number>>) -> Result<Times, Defect> {
+    let instant = |name| get(name).map(|it| numeric_date(it, name)).transpose();
     Ok(Times {
-        issued_at: instant(claims, "iat")?,
-        valid_from: instant(claims, "nbf")?,
-        expires_at: instant(claims, "exp")?,
+        issued_at: instant("iat")?,
+        valid_from: instant("nbf")?,
+        expires_at: instant("exp")?,
     })
 }
 
-/// Reads a `NumericDate` (RFC 7519, section 2).
+/// Reads a claim that is a time, if it is there.
 pub(crate) fn instant(claims: &Object, name: &str) -> Result<Option<OffsetDateTime>, Defect> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let since = match value.as_i64() {
+    claims.get(name).map(|it| numeric_date(it.as_number(), name)).transpose()
+}
+
+/// Reads a `NumericDate` (RFC 7519, section 2).
+fn numeric_date(number: Option<&Number>, name: &str) -> Result<OffsetDateTime, Defect> {
+    let since = number.and_then(|it| match it.as_i64() {
         Some(seconds) => Some(Duration::seconds(seconds)),
-        None => value.as_f64().and_then(Duration::checked_seconds_f64),
-    };
+        None => it.as_f64().and_then(Duration::checked_seconds_f64),
+    });
     let at = since.and_then(|it| OffsetDateTime::UNIX_EPOCH.checked_add(it));
-    at.map(Some).ok_or_else(|| FORMAT_CLAIMS.failed(format!("{name} is no time")))
+    at.ok_or_else(|| FORMAT_CLAIMS.failed(format!("{name} is no time")))
 }
 
 /// Sees that the claims by which an issuer and a type are found have their forms.

@@ -125,6 +125,13 @@ impl<'a> View<'a> {
         }
     }
 
+    pub(crate) fn as_number(self) -> Option<&'a Number> {
+        match self.node {
+            Node::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
     /// Returns the items of a list.
     pub(crate) fn items(self) -> Option<impl ExactSizeIterator<Item = Self>> {
         match self.node {

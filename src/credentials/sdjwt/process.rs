@@ -25,7 +25,7 @@ pub const NEVER_HIDDEN: [&str; 8] =
 pub struct Disclosed {
     /// The claims; no digest is left in them.
     pub claims: Object,
-    /// Where what came by disclosures stands in them, in the order in which it stands there.
+    /// Where what came by disclosures stands in them, in the order in which it stands there; nothing when nobody asked for it.
     pub disclosed: Vec<ClaimPath>,
     /// To whom it was issued: `cnf`.
     pub confirmation: Confirmation,
@@ -51,14 +51,15 @@ impl fmt::Debug for Disclosed {
 pub(crate) fn disclose(
     payload: View<'_>,
     parts: &Parts<'_>,
-    hash: HashFunction,
-    profile: Profile<'_>,
+    (hash, profile): (HashFunction, Profile<'_>),
+    keeps_paths: bool,
 ) -> Result<Disclosed, Defect> {
     let count = parts.disclosures().len();
     let disclosures: Vec<_> =
         parts.disclosures().map(Disclosure::read).collect::<Result<_, _>>()?;
-    let digests = parts.disclosures().map(|text| hash.digest(text));
-    let mut by_digest: Vec<_> = digests.enumerate().map(|(number, it)| (it, number)).collect();
+    let digests: Vec<String> = parts.disclosures().map(|text| hash.digest(text)).collect();
+    let mut by_digest: Vec<_> =
+        digests.iter().enumerate().map(|(number, it)| (Sorted::new(it), number)).collect();
     by_digest.sort_unstable();
     if by_digest.array_windows().any(|[(one, _), (other, _)]| one == other) {
         return Err(DISCLOSURES_REPEATED.failed("a disclosure comes twice"));
@@ -68,7 +69,8 @@ pub(crate) fn disclose(
         by_digest: &by_digest,
         met: Vec::with_capacity(16),
         at: Vec::new(),
-        disclosed: Vec::with_capacity(count),
+        keeps_paths,
+        disclosed: Vec::new(),
         sources: Vec::with_capacity(count),
         is_credential: profile == Profile::SdJwtVc,
         is_within_never_hidden: false,
@@ -95,6 +97,20 @@ pub(crate) fn disclose(
     })
 }
 
+/// A digest that is compared by its first letters first, as a number: nearly always they tell.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Sorted<'a> {
+    first: u64,
+    text: &'a str,
+}
+
+impl<'a> Sorted<'a> {
+    fn new(text: &'a str) -> Self {
+        let first = text.as_bytes().first_chunk().copied().unwrap_or_default();
+        Self { first: u64::from_be_bytes(first), text }
+    }
+}
+
 /// Where one is in the result.
 #[derive(Clone, Copy)]
 enum At<'a> {
@@ -105,10 +121,11 @@ enum At<'a> {
 struct Walk<'a> {
     disclosures: &'a [Disclosure],
     /// The digests of disclosures, sorted.
-    by_digest: &'a [(String, usize)],
+    by_digest: &'a [(Sorted<'a>, usize)],
     /// Every digest that was met, as it came.
-    met: Vec<&'a str>,
+    met: Vec<Sorted<'a>>,
     at: Vec<At<'a>>,
+    keeps_paths: bool,
     disclosed: Vec<ClaimPath>,
     sources: Vec<usize>,
     is_credential: bool,
@@ -237,8 +254,9 @@ impl<'a> Walk<'a> {
         if self.met.len() == DIGESTS_MAX {
             return Err(DISCLOSURES_COUNT.failed("there are more digests than are taken"));
         }
+        let digest = Sorted::new(digest);
         self.met.push(digest);
-        let place = self.by_digest.binary_search_by(|(own, _)| own.as_str().cmp(digest));
+        let place = self.by_digest.binary_search_by(|(own, _)| own.cmp(&digest));
         let number = place.ok().and_then(|place| self.by_digest.get(place)).map(|(_, it)| *it);
         if number.is_some_and(|number| self.sources.contains(&number)) {
             return Err(DISCLOSURES_DIGEST_REPEATED.failed("a digest comes twice"));
@@ -248,13 +266,14 @@ impl<'a> Walk<'a> {
 
     /// Notes that a disclosure stands at a place below this one.
     fn note(&mut self, number: usize, place: At<'a>) {
+        self.sources.push(number);
+        if !self.keeps_paths {
+            return;
+        }
         let segments = self.at.iter().chain([&place]).map(|at| match at {
             At::Name(name) => Segment::Name((*name).to_owned()),
             At::Element(index) => Segment::Element(*index),
         });
-        if let Some(path) = ClaimPath::new(segments.collect()) {
-            self.disclosed.push(path);
-            self.sources.push(number);
-        }
+        self.disclosed.extend(ClaimPath::new(segments.collect()));
     }
 }

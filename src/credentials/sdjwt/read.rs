@@ -52,7 +52,7 @@ impl<'a> Parts<'a> {
     /// Separates a compact text: the issuer-signed JWT, disclosures, and a key binding or nothing after the last tilde.
     fn separate(text: Cow<'a, str>) -> Result<Self, Defect> {
         let wrong = |what: &str| FORMAT_PARTS.failed(what);
-        let Some(signed_end) = text.find('~') else {
+        let Some(signed_end) = memchr::memchr(b'~', text.as_bytes()) else {
             return Err(wrong("no tilde follows the issuer-signed JWT"));
         };
         let signed = text.get(..signed_end).unwrap_or_default();
@@ -105,6 +105,13 @@ impl<'a> Parts<'a> {
     fn binding(&self) -> Option<&str> {
         self.text.get(self.bound_end..).filter(|it| !it.is_empty())
     }
+}
+
+/// Returns the issuer-signed JWT of a compact text, and what follows its tilde.
+#[must_use]
+pub fn split_signed(text: &str) -> Option<(&str, &str)> {
+    let end = memchr::memchr(b'~', text.as_bytes())?;
+    Some((text.get(..end)?, text.get(end.saturating_add(1)..)?))
 }
 
 /// Returns where the second of exactly three parts with dots between them ends.
@@ -189,11 +196,7 @@ impl<'a> Presented<'a> {
     ///
     /// One of them is no time.
     pub fn times(&self) -> Result<Times, Defect> {
-        let names = ["iat", "nbf", "exp"];
-        let open = names.iter().filter_map(|name| {
-            Some(((*name).to_owned(), self.payload.root().get(name)?.to_value()))
-        });
-        claims::times(&open.collect())
+        claims::open_times(self.payload.root())
     }
 
     /// Returns the payload as it was signed: with digests, and without what disclosures say.
@@ -264,7 +267,16 @@ impl<'a> Presented<'a> {
     ///
     /// Disclosures and digests do not match in the one way in which they may.
     pub fn disclose(&self) -> Result<Disclosed, Defect> {
-        process::disclose(self.payload.root(), &self.parts, self.hash, self.profile)
+        process::disclose(self.payload.root(), &self.parts, (self.hash, self.profile), true)
+    }
+
+    /// As [`Presented::disclose`], for who only wants the claims and not where what was disclosed stands in them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Presented::disclose`].
+    pub fn claims(&self) -> Result<Disclosed, Defect> {
+        process::disclose(self.payload.root(), &self.parts, (self.hash, self.profile), false)
     }
 
     /// Finds out whether its holder presents it, here and now (RFC 9901, section 7.3 (5)).

@@ -16,6 +16,7 @@ use crate::credentials::store::status::{self as store, StoredList, elsewhere};
 use crate::kernel::clock::unix_microseconds;
 use crate::platform::db::SnapshotTx;
 use crate::platform::feed::tail::Tail;
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
 
 /// How often the database is looked at when nothing is heard of a change.
@@ -38,13 +39,15 @@ pub struct Keeper {
     tail: Arc<Tail>,
     /// Counter of changes of lists up to which everything is here; `None` before the first look.
     epoch: Option<i64>,
+    /// When all of them were last seen to be here.
+    complete_at: Instant,
 }
 
 impl Keeper {
     /// Returns the keeper of some statuses, which hears of changes by the feed.
     #[must_use]
-    pub const fn new(statuses: Statuses, tail: Arc<Tail>) -> Self {
-        Self { statuses, tail, epoch: None }
+    pub fn new(statuses: Statuses, tail: Arc<Tail>) -> Self {
+        Self { statuses, tail, epoch: None, complete_at: Instant::now() }
     }
 
     /// Runs until told to stop. While the database fails, what is here grows old.
@@ -68,6 +71,7 @@ impl Keeper {
                     PAUSE
                 }
             };
+            metrics::STATUS_LISTS_AGE.set(self.complete_at.elapsed());
             if swept.elapsed() > SWEEP {
                 swept = Instant::now();
                 self.let_go();
@@ -101,6 +105,7 @@ impl Keeper {
             has_all = self.load(&wanted).await?;
         }
         if has_all {
+            self.complete_at = Instant::now();
             shared.book.saw_all(began, LIST_TTL);
         }
         shared.rounds.send_modify(|rounds| *rounds = rounds.wrapping_add(1));

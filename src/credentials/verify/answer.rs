@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::credentials::consent::{Consent, EvidenceKind};
 use crate::credentials::error::CredentialError;
 use crate::credentials::status::look::{Look, Why};
-use crate::credentials::verify::basis::{About, Rested};
+use crate::credentials::verify::basis::{About, Presentation, Rested};
 use crate::credentials::verify::commands::{Round, Verifier, beyond};
 use crate::credentials::verify::engine::Facts;
 use crate::credentials::verify::policy::Asked;
@@ -40,7 +40,7 @@ impl Answering {
         let look = it.verdict.status.as_ref().map(|it| it.look);
         let (verified_at, trust_revision) = (self.verified_at, self.trust_revision);
         let rested = Rested { verified_at, trust_revision, look, nonce: facts.nonce };
-        let about = about(&self.asked, self.participant, text);
+        let about = about(&self.asked, self.participant, (text, facts.digest));
         let seals = &self.verifier.seals;
         let basis = Basis {
             verified_at,
@@ -49,15 +49,20 @@ impl Answering {
             seal: seals.seal(about, &rested),
         };
         let handle = it.verdict.digest.map(|digest| seals.handle(self.participant, &digest));
-        let verdict = render(it.verdict, &basis, handle.unwrap_or_default());
+        let handle = handle.unwrap_or_default();
+        let verdict = render(it.verdict, &basis, handle, self.asked.telling);
         pb::VerificationResult { verdict: Some(verdict), ..pb::VerificationResult::default() }
     }
 }
 
-/// Returns for whom and about what a seal is.
-#[must_use]
-pub fn about<'a>(asked: &'a Asked, participant: ParticipantId, text: &'a str) -> About<'a> {
-    About { participant, presentation: text, policy: &asked.policy_encoded }
+/// Returns for whom and about what a seal is: the text comes with the digest of its issuer-signed part.
+fn about<'a>(
+    asked: &Asked,
+    participant: ParticipantId,
+    (text, digest): (&'a str, Option<[u8; 32]>),
+) -> About<'a> {
+    let presentation = Presentation::new(text, digest);
+    About { participant, presentation, policy_sha256: asked.policy_sha256 }
 }
 
 fn refused(error: CredentialError) -> pb::VerificationResult {
@@ -106,8 +111,10 @@ impl Verifier {
         consent: Option<&Consent>,
     ) -> Result<pb::VerificationResult, Fault> {
         let at = basis.verified_at.as_ref().and_then(instant);
-        let sealed = at.and_then(|at| {
-            let about = about(asked, participant, text);
+        let texts: Texts = Arc::from([text.to_owned()]);
+        let peeks = peek_all(&texts, false).await?;
+        let sealed = at.zip(peeks.first()).and_then(|(at, peek)| {
+            let about = about(asked, participant, (text, peek.digest));
             self.seals.open(about, (at, basis.trust_revision), &basis.seal)
         });
         let made_up = || {
@@ -116,8 +123,6 @@ impl Verifier {
         };
         let rested = sealed.ok_or_else(made_up)?;
         let book = self.registry.as_of(rested.trust_revision).await?.ok_or_else(made_up)?;
-        let texts: Texts = Arc::from([text.to_owned()]);
-        let peeks = peek_all(&texts, false).await?;
         let mut facts = self.known(&peeks).await?;
         for it in &mut facts {
             it.nonce = rested.nonce;

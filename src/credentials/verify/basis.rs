@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use time::OffsetDateTime;
 
 use crate::credentials::domain::Status;
+use crate::credentials::sdjwt::read::split_signed;
 use crate::credentials::status::look::{Finding, Look, Why};
 use crate::credentials::verify::engine::Nonce;
 use crate::kernel::clock::unix_microseconds;
@@ -52,9 +53,32 @@ pub struct About<'a> {
     /// To whom the verdict was given.
     pub participant: ParticipantId,
     /// What was presented.
-    pub presentation: &'a str,
-    /// How it was verified, encoded.
-    pub policy: &'a [u8],
+    pub presentation: Presentation<'a>,
+    /// SHA-256 of how it was verified, encoded.
+    pub policy_sha256: [u8; 32],
+}
+
+/// What was presented, known by a digest: of all of it, or of the issuer-signed part, which was made before, and of the rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Presentation<'a> {
+    /// SHA-256 of the issuer-signed part, if the rest follows it.
+    digest: Option<[u8; 32]>,
+    /// The rest, or all of it.
+    rest: &'a str,
+}
+
+impl<'a> Presentation<'a> {
+    /// Returns what was presented as `text`; `digest` is the SHA-256 of its issuer-signed part, if it has one.
+    #[must_use]
+    pub fn new(text: &'a str, digest: Option<[u8; 32]>) -> Self {
+        // In the JSON serialisation the issuer-signed part stands in pieces.
+        let is_compact = !text.trim_ascii_start().starts_with('{');
+        let parts = split_signed(text).filter(|_| is_compact).zip(digest);
+        match parts {
+            Some(((_, rest), digest)) => Self { digest: Some(digest), rest },
+            None => Self { digest: None, rest: text },
+        }
+    }
 }
 
 /// Seals what verdicts rest on, and names credentials to participants.
@@ -113,17 +137,26 @@ impl Seals {
     }
 
     fn mac(&self, about: About<'_>, rested: &Rested, facts: &[u8]) -> [u8; 32] {
-        let sha256 = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes);
         let verified_at = unix_microseconds(rested.verified_at).unwrap_or(ABSENT);
         // Every part has a length of its own.
-        let mut message = about.participant.0.to_be_bytes().to_vec();
-        message.extend_from_slice(sha256(about.presentation.as_bytes()).as_ref());
-        message.extend_from_slice(sha256(about.policy).as_ref());
+        let mut message = Vec::with_capacity(160);
+        message.extend_from_slice(&about.participant.0.to_be_bytes());
+        // No digest is of zeros alone.
+        message.extend_from_slice(&about.presentation.digest.unwrap_or_default());
+        message.extend_from_slice(&sha256(about.presentation.rest.as_bytes()));
+        message.extend_from_slice(&about.policy_sha256);
         message.extend_from_slice(&verified_at.to_be_bytes());
         message.extend_from_slice(&rested.trust_revision.to_be_bytes());
         message.extend_from_slice(facts);
         sealing::mac(&self.basis, b"1", &message)
     }
+}
+
+/// Returns the SHA-256 of some bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    // SHA-256 has 32 bytes.
+    digest::digest(&digest::SHA256, bytes).as_ref().try_into().unwrap_or_default()
 }
 
 /// Writes what a seal says: the nonce, the kind of the look-up, as of when, fresh until when, and whether the list is kept here.
@@ -152,11 +185,13 @@ fn facts(rested: &Rested) -> [u8; FACTS_BYTES] {
         Nonce::Over => 2,
         Nonce::Used => 3,
     };
-    let mut facts = vec![nonce, kind];
-    facts.extend_from_slice(&as_of.to_be_bytes());
-    facts.extend_from_slice(&fresh_until.to_be_bytes());
-    facts.push(u8::from(kept_here));
-    facts.try_into().unwrap_or([0; FACTS_BYTES])
+    let mut facts = [0; FACTS_BYTES];
+    let parts: [&[u8]; 4] =
+        [&[nonce, kind], &as_of.to_be_bytes(), &fresh_until.to_be_bytes(), &[u8::from(kept_here)]];
+    for (place, byte) in facts.iter_mut().zip(parts.into_iter().flatten()) {
+        *place = *byte;
+    }
+    facts
 }
 
 fn read(facts: &[u8]) -> Option<(Nonce, Option<Look>)> {
@@ -199,12 +234,15 @@ mod tests {
 
     use crate::credentials::domain::Status;
     use crate::credentials::status::look::{Finding, Look};
-    use crate::credentials::verify::basis::{About, Rested, Seals, WHYS};
+    use crate::credentials::verify::basis::{About, Presentation, Rested, Seals, WHYS};
     use crate::credentials::verify::engine::Nonce;
     use crate::kernel::ids::ParticipantId;
 
-    const ABOUT: About<'_> =
-        About { participant: ParticipantId(7), presentation: "a~b~", policy: b"policy" };
+    const ABOUT: About<'_> = About {
+        participant: ParticipantId(7),
+        presentation: Presentation { digest: Some([1; 32]), rest: "b~" },
+        policy_sha256: [2; 32],
+    };
 
     fn rested(look: Option<Look>) -> Rested {
         let verified_at = datetime!(2026-11-23 08:00:00.123456 UTC);
@@ -241,8 +279,15 @@ mod tests {
             assert_eq!(seals.open(about, basis, seal), None, "{about:?} {basis:?}");
         };
         refused(About { participant: ParticipantId(8), ..ABOUT }, basis, &seal);
-        refused(About { presentation: "a~", ..ABOUT }, basis, &seal);
-        refused(About { policy: b"else", ..ABOUT }, basis, &seal);
+        for presentation in [
+            Presentation::new("a~b~", Some([3; 32])),
+            Presentation::new("a~", Some([1; 32])),
+            Presentation::new("b~", None),
+            Presentation::new(r#"{"a": "~b~"}"#, Some([1; 32])),
+        ] {
+            refused(About { presentation, ..ABOUT }, basis, &seal);
+        }
+        refused(About { policy_sha256: [3; 32], ..ABOUT }, basis, &seal);
         refused(ABOUT, (later, 9), &seal);
         refused(ABOUT, (rested.verified_at, 8), &seal);
         refused(ABOUT, basis, b"");

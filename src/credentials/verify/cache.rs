@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::kernel::ids::IssuerKeyId;
+use crate::platform::metrics;
 
 /// Shards, so that threads seldom wait for each other.
 const SHARDS: usize = 16;
@@ -34,13 +35,15 @@ impl Verified {
     /// Returns whether a key's signature over what has a digest was verified. What was learned under another revision is not known.
     #[must_use]
     pub fn knows(&self, revision: i64, digest: [u8; 32], key: IssuerKeyId) -> bool {
-        self.with(digest, |shard| {
+        let knows = self.with(digest, |shard| {
             if shard.revision != revision {
                 return false;
             }
             let known = shard.young.get(&digest).or_else(|| shard.old.get(&digest));
             known == Some(&key)
-        })
+        });
+        metrics::VERIFICATION_CACHE.add(1, &[if knows { "hit" } else { "miss" }]);
+        knows
     }
 
     /// Remembers that a key's signature over what has a digest holds.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::credentials::domain::Outcome;
 use crate::credentials::sdjwt::defect::{self, Defect, Kind};
 
 /// What a presentation is held against, besides its format.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Rule {
     /// Stable name.
     pub id: &'static str,
@@ -16,12 +16,24 @@ pub struct Rule {
     pub outcome: Outcome,
     /// The clause that asks for it.
     pub clause: &'static str,
+    /// Where it stands in [`ORDER`], once somebody has looked.
+    place: OnceLock<Option<usize>>,
+}
+
+impl Rule {
+    const fn new(id: &'static str, outcome: Outcome, clause: &'static str) -> Self {
+        Self { id, outcome, clause, place: OnceLock::new() }
+    }
+
+    fn place(&self) -> Option<usize> {
+        *self.place.get_or_init(|| PLACES.get(self.id).copied())
+    }
 }
 
 /// Declares the checks that are not the format's, each as a constant, and all of them in their order.
 macro_rules! rules {
     ($($(#[$about:meta])* $name:ident = $id:literal, $outcome:ident, $clause:literal;)*) => {
-        $($(#[$about])* pub static $name: Rule = Rule { id: $id, outcome: Outcome::$outcome, clause: $clause };)*
+        $($(#[$about])* pub static $name: Rule = Rule::new($id, Outcome::$outcome, $clause);)*
 
         /// Every check that is not the format's, in the order in which they are made.
         pub static OWN: &[&Rule] = &[$(&$name),*];
@@ -158,6 +170,9 @@ pub enum Result {
     Skipped,
 }
 
+/// A check, what became of it, and why it does not hold.
+pub type Entry<'a> = (&'static Place, Result, &'a str);
+
 /// What became of every check of one verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
@@ -174,38 +189,34 @@ impl Default for Ledger {
 impl Ledger {
     /// Notes that a check holds.
     pub fn pass(&mut self, rule: &Rule) {
-        self.set(rule.id, Result::Passed);
+        self.set(rule.place(), Result::Passed);
     }
 
     /// Notes that a check of the format holds.
     pub fn pass_by(&mut self, check: &defect::Check) {
-        self.set(check.id, Result::Passed);
+        self.set(PLACES.get(check.id).copied(), Result::Passed);
     }
 
     /// Notes that a whole group of checks of the format holds.
     pub fn pass_group(&mut self, group: &str) {
         for at in FORMAT.get(group).into_iter().flatten() {
-            if let Some(result) = self.results.get_mut(*at) {
-                *result = Result::Passed;
-            }
+            self.set(Some(*at), Result::Passed);
         }
     }
 
     /// Notes that a check does not hold, and why.
     pub fn fail(&mut self, rule: &Rule, why: impl Into<Cow<'static, str>>) {
-        self.failed(rule.id, why.into());
+        self.failed(rule.place(), why.into());
     }
 
     /// Notes that a check of the format does not hold: those of its group before it do.
     pub fn fail_by(&mut self, defect: &Defect) {
-        let failed = PLACES.get(defect.check).copied().unwrap_or_default();
+        let failed = PLACES.get(defect.check).copied();
         let before = FORMAT.get(group_of(defect.check)).into_iter().flatten();
-        for at in before.filter(|at| **at < failed) {
-            if let Some(result) = self.results.get_mut(*at) {
-                *result = Result::Passed;
-            }
+        for at in before.filter(|at| Some(**at) < failed) {
+            self.set(Some(*at), Result::Passed);
         }
-        self.failed(defect.check, defect.detail.clone().into());
+        self.failed(failed, defect.detail.clone().into());
     }
 
     /// Returns whether a check was made and does not hold.
@@ -217,28 +228,46 @@ impl Ledger {
     /// Returns what the first failure makes of the presentation; VALID without one.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let first = self.results.iter().position(|it| *it == Result::Failed);
+        let first = self.failures.iter().map(|(at, _)| *at).min();
         first.and_then(|it| ORDER.get(it)).map_or(Outcome::Valid, |place| place.outcome)
     }
 
     /// Returns every check with what became of it, and why it does not hold.
-    pub fn entries(&self) -> impl Iterator<Item = (&'static Place, Result, &str)> {
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         ORDER.iter().zip(&self.results).enumerate().map(|(at, (place, result))| {
             let why = self.failures.iter().find(|(index, _)| *index == at);
             (place, *result, why.map_or("", |(_, why)| why.as_ref()))
         })
     }
 
-    fn failed(&mut self, id: &str, why: Cow<'static, str>) {
-        if let Some(at) = self.set(id, Result::Failed) {
-            self.failures.push((at, why));
-        }
+    /// Returns the checks that do not hold, in the order in which they are made.
+    pub fn failures(&self) -> impl Iterator<Item = Entry<'_>> {
+        // Nearly always there are none, which is quickly said.
+        let count = if self.failures.is_empty() { 0 } else { self.results.len() };
+        self.entries().take(count).filter(|(_, result, _)| *result == Result::Failed)
     }
 
-    fn set(&mut self, id: &str, result: Result) -> Option<usize> {
-        let at = *PLACES.get(id)?;
-        *self.results.get_mut(at)? = result;
-        Some(at)
+    /// Returns what became of every check, a letter each.
+    #[must_use]
+    pub fn letters(&self) -> String {
+        let letters = self.results.iter().map(|it| match it {
+            Result::Passed => b'P',
+            Result::Failed => b'F',
+            Result::Skipped => b'S',
+        });
+        // Letters of ASCII are UTF-8.
+        String::from_utf8(letters.collect()).unwrap_or_default()
+    }
+
+    fn failed(&mut self, at: Option<usize>, why: Cow<'static, str>) {
+        self.set(at, Result::Failed);
+        self.failures.extend(at.map(|at| (at, why)));
+    }
+
+    fn set(&mut self, at: Option<usize>, result: Result) {
+        if let Some(own) = at.and_then(|at| self.results.get_mut(at)) {
+            *own = result;
+        }
     }
 }
 

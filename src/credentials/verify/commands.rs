@@ -28,6 +28,7 @@ use crate::credentials::verify::verdict::{Beyond, Examined, tells};
 use crate::kernel::fault::Fault;
 use crate::kernel::ids::{self, ParticipantId};
 use crate::platform::db::{Db, Disclosure, Further, Record, WriteTx};
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
 
 /// How long a status list is waited for that is on its way.
@@ -191,6 +192,7 @@ impl Verifier {
         let facts = peeks.iter().map(|peek| {
             let known = peek.digest.and_then(|it| known.get(it.as_slice()).copied());
             Facts {
+                digest: peek.digest,
                 known_since: known.map(|it| it.registered_at),
                 worker: known.and_then(|it| it.worker_id),
                 nonce: Nonce::Unknown,
@@ -252,6 +254,9 @@ impl Verifier {
             let (purpose, legal_basis) = (purpose.clone(), basis.clone());
             Some(Disclosure { worker_id, purpose, legal_basis })
         };
+        for it in &round.examined {
+            metrics::VERDICTS.add(1, &[it.verdict.outcome().name()]);
+        }
         let subject = |it: &Examined| self.subject(round.participant, it);
         if let ([one], false) = (round.examined.as_slice(), is_batch) {
             let record = Record::new(round.now, subject(one), event);

@@ -47,6 +47,8 @@ pub struct Exam<'a> {
 /// What the hub knows of one presentation besides.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts {
+    /// SHA-256 of the issuer-signed part, when it was made before.
+    pub digest: Option<[u8; 32]>,
     /// Since when the hub can prove that the credential was there.
     pub known_since: Option<OffsetDateTime>,
     /// Whose it is.
@@ -112,13 +114,13 @@ struct Examination<'a> {
 impl<'a> Examination<'a> {
     fn run(&mut self, text: &str) -> Result<(), Stop> {
         let presented = self.format(Presented::read(text))?;
-        self.verdict.digest = Some(presented.digest());
+        self.verdict.digest = Some(self.facts.digest.unwrap_or_else(|| presented.digest()));
         self.verdict.issuer = presented.issuer().unwrap_or_default().to_owned();
         self.verdict.vct = presented.vct().unwrap_or_default().to_owned();
         self.verdict.times = self.format(presented.times())?;
         self.verdict.ledger.pass_group("format");
         let issuer = self.signature(&presented)?;
-        let mut disclosed = self.format(presented.disclose())?;
+        let mut disclosed = self.format(presented.claims())?;
         self.verdict.ledger.pass_group("disclosures");
         self.verdict.times = disclosed.times;
         self.verdict.holder_key = match &disclosed.confirmation {

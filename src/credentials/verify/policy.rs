@@ -51,15 +51,26 @@ pub enum Right {
     Law(String),
 }
 
+/// How the checks of a verdict are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// Every check in words.
+    Words,
+    /// What became of each by a letter, in the order of a list that is told once; in words only those that failed.
+    Letters,
+}
+
 /// How and by what right presentations are verified.
 #[derive(Clone)]
 pub struct Asked {
     /// How.
     pub policy: Arc<Policy>,
-    /// The same as it was sent.
-    pub policy_encoded: Vec<u8>,
+    /// SHA-256 of the same as it was sent.
+    pub policy_sha256: [u8; 32],
     /// By what right, and what for.
     pub grounds: Grounds,
+    /// How the checks are told.
+    pub telling: Telling,
 }
 
 impl Asked {

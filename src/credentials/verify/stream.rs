@@ -9,8 +9,8 @@ use tracing::Instrument as _;
 use crate::credentials::error::CredentialError;
 use crate::credentials::verify::calls::Call;
 use crate::credentials::verify::commands::Verifier;
-use crate::credentials::verify::policy::{Asked, Right};
-use crate::credentials::wire::verification;
+use crate::credentials::verify::policy::{Asked, Right, Telling};
+use crate::credentials::wire::{verdict, verification};
 use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::Fault;
 use crate::kernel::fields;
@@ -117,7 +117,8 @@ impl VerifyStreams {
             return Err(Fault::fields(violations));
         }
         let now = self.clock.now();
-        Ok(Some(verification::asked(open.policy, open.grounds, now)?))
+        let asked = verification::asked(open.policy, open.grounds, now)?;
+        Ok(Some(Asked { telling: Telling::Letters, ..asked }))
     }
 
     fn call(&self, permit: &Permit, asked: &Asked, presentations: Vec<String>) -> Call {
@@ -143,14 +144,19 @@ fn batch_of(message: pb::VerifyPresentationsRequest) -> Result<pb::PresentationB
 
 async fn respond(verifier: &Verifier, call: Call, number: i64) -> Outgoing {
     let (results, entry_id) = verifier.answered(&call, true, |it| it).await?;
-    let entry_id = entry_id.to_string();
-    Ok(pb::VerifyPresentationsResponse { number, results, entry_id })
+    let (entry_id, rules) = (entry_id.to_string(), Vec::new());
+    Ok(pb::VerifyPresentationsResponse { number, results, entry_id, rules })
 }
 
-/// Sends answers in the order of their batches; after a failure nothing more.
+/// Sends answers in the order of their batches, with the first of them the checks that there are; after a failure nothing more.
 async fn answer(mut under_way: mpsc::Receiver<UnderWay>, answers: mpsc::Sender<Outgoing>) {
+    let mut rules = Some(verdict::rules());
     while let Some(batch) = under_way.recv().await {
         let outcome = batch.await.unwrap_or_else(|panic| Err(Fault::internal(panic)));
+        let outcome = outcome.map(|answer| pb::VerifyPresentationsResponse {
+            rules: rules.take().unwrap_or_default(),
+            ..answer
+        });
         let has_failed = outcome.is_err();
         if answers.send(outcome).await.is_err() || has_failed {
             return;

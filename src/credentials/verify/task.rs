@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use crate::credentials::consent::{Consent, nonce_sha256};
 use crate::credentials::registry::book::Book;
 use crate::credentials::sdjwt::binding::nonce_of;
-use crate::credentials::sdjwt::read::Presented;
+use crate::credentials::sdjwt::read::{Presented, split_signed};
 use crate::credentials::status::Statuses;
 use crate::credentials::status::look::{Look, Place};
+use crate::credentials::verify::basis::sha256;
 use crate::credentials::verify::cache::Verified;
 use crate::credentials::verify::engine::{Exam, Facts, examine};
 use crate::credentials::verify::policy::Policy;
@@ -157,12 +158,11 @@ fn peek(text: &str, with_nonce: bool) -> Peek {
         let nonce_sha256 = nonce.map(|it| nonce_sha256(&it));
         return Peek { digest: Some(presented.digest()), nonce_sha256 };
     }
-    let Some((signed, rest)) = text.split_once('~') else { return Peek::default() };
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, signed.as_bytes());
+    let Some((signed, rest)) = split_signed(text) else { return Peek::default() };
     let binding = rest.rsplit_once('~').map_or(rest, |(_, binding)| binding);
     let nonce = Some(binding).filter(|it| with_nonce && !it.is_empty()).and_then(nonce_of);
     Peek {
-        digest: digest.as_ref().try_into().ok(),
+        digest: Some(sha256(signed.as_bytes())),
         nonce_sha256: nonce.map(|it| nonce_sha256(&it)),
     }
 }

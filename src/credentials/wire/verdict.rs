@@ -1,14 +1,19 @@
 //! Verdicts → contract.
 
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::credentials::domain::{Outcome, Status};
 use crate::credentials::status::look::Look;
-use crate::credentials::verify::check::Result as Checked;
+use crate::credentials::verify::check::{Entry, ORDER, Place, Result as Checked};
+use crate::credentials::verify::policy::Telling;
 use crate::credentials::verify::verdict::Verdict;
 use crate::credentials::wire::parts::claim_path;
 use crate::credentials::wire::timestamp;
 use crate::pb::peshub::credentials::v1 as pb;
+
+/// Room for the claims that most credentials tell.
+const CLAIMS_BYTES: usize = 500;
 
 /// What a verdict rests on, besides what is presented.
 #[derive(Clone, Debug)]
@@ -25,20 +30,21 @@ pub struct Basis {
 
 /// Returns a verdict as the contract has it.
 #[must_use]
-pub fn render(verdict: Verdict, basis: &Basis, handle: String) -> pb::Verdict {
+pub fn render(verdict: Verdict, basis: &Basis, handle: String, telling: Telling) -> pb::Verdict {
     let outcome = verdict.outcome();
-    let checks = verdict.ledger.entries().map(|(place, checked, why)| pb::Check {
-        id: place.id.to_owned(),
-        outcome: of_checked(checked).into(),
-        clause: place.clause.to_owned(),
-        detail: why.to_owned(),
-    });
+    let (checks, check_outcomes) = match telling {
+        Telling::Words => (verdict.ledger.entries().map(check).collect(), String::new()),
+        Telling::Letters => {
+            (verdict.ledger.failures().map(check).collect(), verdict.ledger.letters())
+        }
+    };
     let subject = verdict.claims.as_ref().and_then(|it| it.get("sub"));
-    let subject = subject.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    let claims_json = verdict.claims.as_ref().map(serde_json::to_string);
+    let subject = subject.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let claims_json = verdict.claims.as_ref().map(written).unwrap_or_default();
     pb::Verdict {
         outcome: of_outcome(outcome).into(),
-        checks: checks.collect(),
+        checks,
+        check_outcomes,
         credential_sha256: verdict.digest.map(|it| it.to_vec()).unwrap_or_default().into(),
         status: status(&verdict),
         issuer: verdict.issuer,
@@ -51,8 +57,7 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String) -> pb::Verdict {
         issued_at: verdict.times.issued_at.map(timestamp),
         valid_from: verdict.times.valid_from.map(timestamp),
         valid_until: verdict.times.expires_at.map(timestamp),
-        // Only maps whose keys are no texts cannot be written, and there are none.
-        claims_json: claims_json.and_then(Result::ok).unwrap_or_default(),
+        claims_json,
         withheld: verdict.withheld.iter().map(claim_path).collect(),
         holder_bound: verdict.is_bound,
         holder_key_thumbprint: verdict.holder_key.map(|it| it.to_vec()).unwrap_or_default().into(),
@@ -64,6 +69,29 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String) -> pb::Verdict {
         }),
         handle,
     }
+}
+
+fn written(claims: &Map<String, Value>) -> String {
+    let mut text = Vec::with_capacity(CLAIMS_BYTES);
+    // Only maps whose keys are no texts cannot be written, and there are none.
+    serde_json::to_writer(&mut text, claims).unwrap_or_default();
+    String::from_utf8(text).unwrap_or_default()
+}
+
+fn check((place, checked, why): Entry<'_>) -> pb::Check {
+    pb::Check {
+        id: place.id.to_owned(),
+        outcome: of_checked(checked).into(),
+        clause: place.clause.to_owned(),
+        detail: why.to_owned(),
+    }
+}
+
+/// Returns every check, in the order in which they are made.
+#[must_use]
+pub fn rules() -> Vec<pb::CheckRule> {
+    let rule = |it: &Place| pb::CheckRule { id: it.id.to_owned(), clause: it.clause.to_owned() };
+    ORDER.iter().map(rule).collect()
 }
 
 fn status(verdict: &Verdict) -> Option<pb::StatusFinding> {

@@ -7,7 +7,8 @@ use prost::Message as _;
 use time::OffsetDateTime;
 
 use crate::credentials::domain::ClaimPath;
-use crate::credentials::verify::policy::{Asked, Grounds, Policy, Right};
+use crate::credentials::verify::basis::sha256;
+use crate::credentials::verify::policy::{Asked, Grounds, Policy, Right, Telling};
 use crate::credentials::wire::consent::{consent_id, words};
 use crate::credentials::wire::instant;
 use crate::credentials::wire::parts::broken;
@@ -31,7 +32,7 @@ pub fn asked(
     let mut wrong = Vec::new();
     let grounds = self::grounds(&grounds.unwrap_or_default(), &mut wrong);
     let policy = policy.unwrap_or_default();
-    let policy_encoded = policy.encode_to_vec();
+    let policy_sha256 = sha256(&policy.encode_to_vec());
     let policy = self::policy(policy, now, &mut wrong);
     let by_law = grounds.as_ref().is_some_and(|it| matches!(it.right, Right::Law(_)));
     if grounds.is_some() {
@@ -46,7 +47,7 @@ pub fn asked(
     }
     match grounds {
         Some(grounds) if wrong.is_empty() => {
-            Ok(Asked { policy: Arc::new(policy), policy_encoded, grounds })
+            Ok(Asked { policy: Arc::new(policy), policy_sha256, grounds, telling: Telling::Words })
         }
         _ => Err(Fault::fields(wrong)),
     }

@@ -118,6 +118,8 @@ pub struct Event {
     pub before: Arc<FacetSet>,
     /// Facets after.
     pub after: Arc<FacetSet>,
+    /// The trace that the change belongs to, if it is sampled.
+    pub trace: Option<Box<str>>,
 }
 
 /// What an event means for a filter.
@@ -174,6 +176,7 @@ mod tests {
             body: None,
             before: Arc::new(FacetSet::new(before.iter().copied())),
             after: Arc::new(FacetSet::new(after.iter().copied())),
+            trace: None,
         };
         assert_eq!(event.meaning(&filter), expected, "{before:?} → {after:?}");
     }

@@ -1,7 +1,7 @@
 //! The work that keeps the feed moving: positions for new changes, and the tail behind them. Every replica runs it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 use tokio::sync::Notify;
@@ -12,6 +12,8 @@ use crate::platform::db::{Db, DbError};
 use crate::platform::feed::cursor::CursorKey;
 use crate::platform::feed::store::{self, Head};
 use crate::platform::feed::tail::Tail;
+use crate::platform::feed::traces::Lots;
+use crate::platform::metrics;
 
 /// How long after a commit its events wait for others to share the tick.
 const GATHER: Duration = Duration::from_millis(3);
@@ -78,7 +80,7 @@ impl Pump {
         // nothing to them.
         let mut proves = true;
         if pending {
-            proves = store::tick(connection).await? > 0;
+            proves = Self::tick(connection).await?;
             (head, _) = store::probe(connection).await?;
         }
         let known = self.tail.head();
@@ -86,20 +88,35 @@ impl Pump {
         if rewound || (self.tail.watchers() == 0 && head != known) {
             self.tail.advance(head, Vec::new());
         } else {
-            self.load(connection, known, head).await?;
+            self.load(connection, (known, head), pending && proves).await?;
         }
+        self.tail.looked();
         if proves {
             self.tail.complete_turn();
         }
         Ok(())
     }
 
+    /// Gives positions to what has none. Returns false when another replica is at it.
+    async fn tick(connection: &mut PgConnection) -> Result<bool, DbError> {
+        let began = Instant::now();
+        let count = u64::try_from(store::tick(connection).await?).unwrap_or_default();
+        if count == 0 {
+            metrics::FEED_TICKS.add(1, &["skipped"]);
+            return Ok(false);
+        }
+        metrics::FEED_TICKS.add(1, &["positioned"]);
+        metrics::FEED_TICK_SECONDS.record(began.elapsed(), &[]);
+        metrics::FEED_POSITIONED.add(count, &[]);
+        Ok(true)
+    }
+
     /// Reads what lies between two heads into the tail, page by page so that watchers start on the first ones at once.
     async fn load(
         &self,
         connection: &mut PgConnection,
-        known: Head,
-        head: Head,
+        (known, head): (Head, Head),
+        has_ticked: bool,
     ) -> Result<(), DbError> {
         let mut from = known.position;
         while from < head.position {
@@ -110,6 +127,17 @@ impl Pump {
                 return Ok(());
             };
             from = last;
+            if has_ticked {
+                // Whoever gave the positions says so in the traces of what got them.
+                let make = || {
+                    tracing::info_span!(
+                        "feed.position",
+                        feed.position = last.0,
+                        feed.events = tracing::field::Empty
+                    )
+                };
+                events.iter().fold(Lots::new(make), Lots::with).end();
+            }
             let reached = Head { position: Position(last.0.min(head.position.0)), ..head };
             self.tail.advance(reached, events);
         }

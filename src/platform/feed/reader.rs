@@ -20,8 +20,11 @@ use crate::platform::feed::cursor::{Cursor, CursorKey};
 use crate::platform::feed::event::Event;
 use crate::platform::feed::store::{self, Head};
 use crate::platform::feed::tail::{Next, Tail};
+use crate::platform::feed::traces::Lots;
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
 use crate::platform::tasks::Tasks;
+use crate::platform::telemetry::context;
 
 /// Most events that a reader takes from the tail or from storage at once.
 const PAGE: usize = 500;
@@ -266,20 +269,39 @@ impl<T: Telling> Reader<T> {
                 // there is nothing to send until the tail has come there.
                 return Ok(check(at, self.feed.head().await?)?);
             }
-            let events = match self.feed.tail.after(self.position, PAGE) {
+            let (events, is_new) = match self.feed.tail.after(self.position, PAGE) {
                 Next::Events(events) if events.is_empty() => return Ok(()),
-                Next::Events(events) => events,
-                Next::Behind => self.read_storage().await?,
+                Next::Events(events) => (events, true),
+                Next::Behind => (self.read_storage().await?, false),
             };
-            for event in events {
-                self.position = event.position;
-                if self.telling.concerns(&event)
-                    && let Some(message) = self.telling.event(&event).await?
-                {
-                    self.send(message).await?;
-                }
+            self.tell(&events, is_new).await?;
+        }
+    }
+
+    /// Sends what concerns the client, and measures it.
+    async fn tell(&mut self, events: &[Arc<Event>], is_new: bool) -> Result<(), End> {
+        let mut told = 0;
+        let mut last = None;
+        let mut lots = Lots::new(delivery);
+        for event in events {
+            self.position = event.position;
+            if !self.telling.concerns(event) {
+                continue;
+            }
+            lots.add(event);
+            if let Some(message) = self.telling.event(event).await? {
+                self.send(message).await?;
+                told += 1;
+                last = Some(event.at);
             }
         }
+        lots.end();
+        metrics::FEED_DELIVERED.add_len(told, &[]);
+        if let Some(at) = last.filter(|_| is_new) {
+            let age = Duration::try_from(self.feed.clock.now() - at).unwrap_or_default();
+            metrics::FEED_DELIVERY_SECONDS.record(age, &[]);
+        }
+        Ok(())
     }
 
     async fn read_storage(&self) -> Result<Vec<Arc<Event>>, End> {
@@ -340,6 +362,14 @@ impl<T: Telling> Reader<T> {
             self.sender.send(Err(fault)).await.unwrap_or_default();
         }
     }
+}
+
+/// Returns the span of a delivery, which belongs to the trace of what is delivered and is linked with the watch that it goes to.
+fn delivery() -> tracing::Span {
+    let empty = tracing::field::Empty;
+    let span = tracing::info_span!("feed.deliver", otel.kind = "producer", feed.events = empty);
+    context::link_present(&span);
+    span
 }
 
 /// Holds a cursor against where the feed stands.

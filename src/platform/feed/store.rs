@@ -48,6 +48,36 @@ pub async fn probe(connection: &mut PgConnection) -> Result<(Head, bool), DbErro
     Ok((head, row.pending))
 }
 
+/// Changes that have no position yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpositioned {
+    /// How many.
+    pub count: i64,
+    /// When the oldest of them was made.
+    pub oldest_at: Option<time::OffsetDateTime>,
+}
+
+/// Returns how much waits for a position.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn unpositioned(connection: &mut PgConnection) -> Result<Unpositioned, DbError> {
+    let found = sqlx::query_as!(
+        Unpositioned,
+        r#"SELECT count(*) AS "count!", min(at) AS oldest_at FROM (
+               SELECT c.at FROM feed_head h JOIN change_log c ON c.xid >= pg_snapshot_xmax(h.snap) WHERE h.feed = $1
+               UNION ALL
+               SELECT c.at FROM feed_head h, pg_snapshot_xip(h.snap) AS running(xid)
+               JOIN change_log c ON c.xid = running.xid WHERE h.feed = $1
+           ) AS unseen"#,
+        FEED,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(found)
+}
+
 /// Gives positions to everything that has become visible since the last tick. Must run as a REPEATABLE READ transaction of
 /// its own: READ COMMITTED would let the stored snapshot move back, and events would be positioned twice.
 ///
@@ -146,9 +176,9 @@ pub async fn read(
 ) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT seq AS "seq!", topic AS "topic!", entity_id AS "entity_id!", at AS "at!", header AS "header!", body,
-                  facets AS "facets!", facets_before
+                  facets AS "facets!", facets_before, trace
            FROM (SELECT tick.seq_from - 1 + row_number() OVER (PARTITION BY tick.seq_from ORDER BY c.id) AS seq,
-                        c.topic, c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before
+                        c.topic, c.entity_id, c.at, c.header, c.body, c.facets, c.facets_before, c.trace
                  FROM (SELECT seq_from, ids FROM feed_tick
                        WHERE feed = $1 AND seq_to > $2 AND seq_from <= $2 + $3
                        ORDER BY seq_to) AS tick,
@@ -175,6 +205,7 @@ pub async fn read(
             body: row.body.map(Bytes::from),
             before: row.facets_before.as_deref().map_or_else(|| Arc::clone(&after), facets),
             after,
+            trace: row.trace.map(String::into_boxed_str),
         }
     });
     Ok(events.collect())

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ pub struct Tail {
     head: watch::Sender<Head>,
     turns: watch::Sender<u64>,
     watchers: AtomicUsize,
+    looked_at: Mutex<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +48,7 @@ impl Tail {
             head: watch::Sender::new(head),
             turns: watch::Sender::new(0),
             watchers: AtomicUsize::new(0),
+            looked_at: Mutex::new(Instant::now()),
         }
     }
 
@@ -91,6 +93,23 @@ impl Tail {
         };
         let events: Vec<_> = ring.events.iter().skip(skip).take(limit).cloned().collect();
         if events.is_empty() { Next::Behind } else { Next::Events(events) }
+    }
+
+    /// Says that the tail is where the feed is now.
+    pub fn looked(&self) {
+        *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Returns how long ago the tail was where the feed is.
+    #[must_use]
+    pub fn look_age(&self) -> Duration {
+        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// Returns roughly how much memory its events hold, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).weight
     }
 
     /// Says that everything committed before the turn that ends now has a position.

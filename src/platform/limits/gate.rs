@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 use crate::kernel::fault::{Fault, Kind, Reason};
 use crate::pb::peshub::common::v1::QuotaClass;
 use crate::platform::limits::seldom::Seldom;
+use crate::platform::metrics;
 use crate::platform::outcome::Call;
 use crate::platform::serve::link::Link;
 use crate::platform::status;
@@ -69,6 +70,7 @@ impl GateLayer {
 /// Returns the fault of a call for which there is no room at the moment.
 #[must_use]
 pub fn overloaded(message: &str) -> Fault {
+    metrics::CALLS_SHED.add(1, &[]);
     Fault::new(Kind::Unavailable, Reason::Overloaded, message).retry_after(OVERLOADED_WAIT)
 }
 

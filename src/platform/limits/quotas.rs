@@ -14,6 +14,7 @@ use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::common::v1::QuotaClass;
 use crate::platform::config::LimitOptions;
 use crate::platform::limits::gate;
+use crate::platform::metrics;
 use crate::platform::permit::Standing;
 
 /// When to come back for a stream: somebody has to end one first.
@@ -142,6 +143,7 @@ pub fn most(defaults: &LimitOptions, standing: &Standing, class: QuotaClass) -> 
 /// Returns the fault of a quota that is used up.
 #[must_use]
 pub fn exceeded(standing: &Standing, class: QuotaClass, most: i64, wait: Duration) -> Fault {
+    metrics::QUOTA_REFUSED.add(1, &[class.as_str_name()]);
     let what = match class {
         QuotaClass::Unspecified => "calls",
         QuotaClass::Read => "calls a minute that read",

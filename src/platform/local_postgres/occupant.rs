@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::platform::local_postgres::LocalPostgresError;
@@ -22,6 +22,8 @@ pub(crate) struct PostmasterFile {
     pub(crate) process: u32,
     /// Whether it takes connections.
     pub(crate) is_ready: bool,
+    /// The directory of its socket and the number in the socket's name.
+    pub(crate) socket: Option<(PathBuf, u16)>,
 }
 
 impl PostmasterFile {
@@ -31,13 +33,15 @@ impl PostmasterFile {
         Self::parse(&String::from_utf8_lossy(&text))
     }
 
-    /// The process is in the first line (negative for one without clients), the state in the
-    /// eighth.
+    /// The process is in the first line (negative for one without clients), the socket in the fourth and fifth, the state in
+    /// the eighth.
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let process = lines.next()?.trim().parse::<i32>().ok()?.unsigned_abs();
-        let is_ready = lines.nth(6).is_some_and(|state| state.trim() == "ready");
-        Some(Self { process, is_ready })
+        let port = lines.nth(2).and_then(|port| port.trim().parse().ok());
+        let dir = lines.next().map(PathBuf::from);
+        let is_ready = lines.nth(2).is_some_and(|state| state.trim() == "ready");
+        Some(Self { process, is_ready, socket: dir.zip(port) })
     }
 }
 
@@ -129,6 +133,8 @@ mod tests {
             let read = PostmasterFile::parse(text).map(|file| (file.process, file.is_ready));
             assert_eq!(read, expected, "{text:?}");
         }
+        let socket = PostmasterFile::parse(whole).and_then(|file| file.socket);
+        assert_eq!(socket, Some(("/data/run".into(), 25_432)));
     }
 
     #[tokio::test]

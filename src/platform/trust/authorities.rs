@@ -26,17 +26,27 @@ pub struct Deadline {
     pub file: String,
     /// Whether it is a revocation list; an authority otherwise.
     pub is_list: bool,
-    /// From when a person should see to it.
-    pub warn_at: i64,
+    /// Since when it counts.
+    pub begin: i64,
     /// From when it does not count any more.
     pub at: i64,
 }
 
 impl Deadline {
     fn new(file: &str, is_list: bool, begin: i64, at: i64) -> Self {
-        let ahead = if is_list { LIST_WARNING } else { AUTHORITY_WARNING };
-        let warn_at = at - ahead.min((at - begin) / 4);
-        Self { file: file.to_owned(), is_list, warn_at, at }
+        Self { file: file.to_owned(), is_list, begin, at }
+    }
+
+    /// Returns whether a person should see to it: so many seconds before its end, or in the last quarter of its life if that is less.
+    #[must_use]
+    pub fn is_near(&self, now: i64, ahead: i64) -> bool {
+        now >= self.at - ahead.min((self.at - self.begin) / 4)
+    }
+
+    /// Returns whether a person should see to it, as the hub itself warns.
+    #[must_use]
+    pub fn is_due(&self, now: i64) -> bool {
+        self.is_near(now, if self.is_list { LIST_WARNING } else { AUTHORITY_WARNING })
     }
 }
 

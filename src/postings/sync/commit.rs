@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -17,6 +17,7 @@ use crate::platform::audit::receipt::{Accepted, Receipts};
 use crate::platform::config::LimitOptions;
 use crate::platform::db::{Db, DbError, Record, WriteTx};
 use crate::platform::limits::quotas;
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
 use crate::platform::replay::{self, Known};
 use crate::postings::domain::State;
@@ -97,7 +98,10 @@ impl Committer {
     ///
     /// The database fails.
     pub async fn prepare(&self, permit: &Permit, batch: Batch) -> Result<Prepared, PostingError> {
-        prepare(&self.db, permit, batch, self.now()).await
+        let began = Instant::now();
+        let prepared = prepare(&self.db, permit, batch, self.now()).await;
+        metrics::INGEST_SECONDS.record(began.elapsed(), &["prepare"]);
+        prepared
     }
 
     /// Commits a prepared batch on its lane. When another writer came first, it is prepared and tried again.
@@ -126,18 +130,26 @@ impl Committer {
         mut prepared: Prepared,
         request_id: &str,
     ) -> Result<Committed, PostingError> {
+        let began = Instant::now();
         let mut tries = 0;
         loop {
             let outcome = self.try_commit(permit, lane, &prepared, request_id).await;
             tries += 1;
             match outcome {
-                Ok(Some(committed)) => return Ok(committed),
+                Ok(Some(committed)) => {
+                    metrics::INGEST_SECONDS.record(began.elapsed(), &["commit"]);
+                    count(&prepared, &committed);
+                    return Ok(committed);
+                }
                 Ok(None) | Err(PostingError::Db(DbError::Contended(_))) if tries < TRIES => {
                     tokio::time::sleep(Duration::from_millis(2) * tries).await;
                     prepared = self.prepare(permit, prepared.batch).await?;
                 }
-                Ok(None) => return Err(DbError::Contended(None).into()),
-                Err(error) => return Err(error),
+                failed => {
+                    metrics::INGEST_BATCHES.add(1, &["failed"]);
+                    let contended = || DbError::Contended(None).into();
+                    return failed.and_then(|committed| committed.ok_or_else(contended));
+                }
             }
         }
     }
@@ -346,6 +358,28 @@ impl Committer {
             }
             None => Err(PostingError::BatchOutOfOrder { sent: batch_id, expected: last + 1 }),
         }
+    }
+}
+
+/// Measures a batch that was answered.
+fn count(prepared: &Prepared, committed: &Committed) {
+    if committed.acknowledgement.replayed {
+        metrics::INGEST_BATCHES.add(1, &["replayed"]);
+        return;
+    }
+    metrics::INGEST_BATCHES.add(1, &["committed"]);
+    let bytes: usize = prepared.batch.changes.iter().map(Bytes::len).sum();
+    metrics::INGEST_BYTES.add_len(bytes, &[]);
+    let tally = &prepared.tally;
+    for (count, outcome) in [
+        (tally.created, "created"),
+        (tally.changed, "changed"),
+        (tally.unchanged, "unchanged"),
+        (tally.closed, "closed"),
+        (tally.held, "held"),
+        (tally.rejected, "rejected"),
+    ] {
+        metrics::INGEST_RECORDS.add_len(count, &[outcome]);
     }
 }
 

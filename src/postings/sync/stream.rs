@@ -22,6 +22,7 @@ use crate::pb::raw::peshub::postings::v1 as raw;
 use crate::platform::feed::tail::Tail;
 use crate::platform::permit::Permit;
 use crate::platform::tasks::Tasks;
+use crate::platform::telemetry::context;
 use crate::postings::domain::{BYTES_PER_BATCH_MAX, CHANGES_PER_BATCH_MAX, CREDITS};
 use crate::postings::error::PostingError;
 use crate::postings::store::{self, Source};
@@ -40,6 +41,7 @@ struct InTurn {
     prepared: Prepared,
     /// How many batches of this stream had been committed when it was decided.
     seen: u64,
+    span: tracing::Span,
 }
 
 /// What a sync stream needs.
@@ -191,8 +193,10 @@ impl SyncStreams {
             };
             let batch = within_limits(opened, batch)?;
             let seen = done.load(Ordering::Acquire);
-            let prepared = self.committer.prepare(&opened.permit, batch).await?;
-            if to_commit.send(InTurn { prepared, seen }).await.is_err() {
+            let span = span(&batch);
+            let preparing = self.committer.prepare(&opened.permit, batch);
+            let prepared = preparing.instrument(span.clone()).await?;
+            if to_commit.send(InTurn { prepared, seen, span }).await.is_err() {
                 return Ok(());
             }
         }
@@ -206,7 +210,7 @@ impl SyncStreams {
         (to_acknowledge, done): (mpsc::Sender<Committed>, Arc<AtomicU64>),
     ) -> Result<(), PostingError> {
         let mut latest: VecDeque<(u64, Arc<HashSet<String>>)> = VecDeque::new();
-        while let Some(InTurn { mut prepared, seen }) = queue.recv().await {
+        while let Some(InTurn { mut prepared, seen, span }) = queue.recv().await {
             latest.retain(|(number, _)| *number > seen);
             // It was decided before these were committed: where they speak of the same postings, it is decided anew.
             if latest.iter().any(|(_, earlier)| !earlier.is_disjoint(&prepared.ids)) {
@@ -214,7 +218,10 @@ impl SyncStreams {
             }
             let ids = Arc::clone(&prepared.ids);
             let committed = match opened.lane {
-                Some((lane, _)) => self.committer.commit(&opened.permit, lane, prepared).await?,
+                Some((lane, _)) => {
+                    let committing = self.committer.commit(&opened.permit, lane, prepared);
+                    committing.instrument(span).await?
+                }
                 None => {
                     Committed { acknowledgement: prepared.acknowledgement(), has_events: false }
                 }
@@ -249,6 +256,16 @@ impl SyncStreams {
             }
         }
     }
+}
+
+/// Returns the span of a batch, from its arrival to its commit.
+fn span(batch: &Batch) -> tracing::Span {
+    context::piece(tracing::info_span!(
+        "ingest.batch",
+        trace.id = tracing::field::Empty,
+        batch.id = batch.numbered.map_or(0, |(id, _)| id),
+        batch.records = batch.changes.len(),
+    ))
 }
 
 /// Returns a batch that is within its limits.

@@ -146,8 +146,7 @@ impl PopulationService for PopulationGrpc {
         let action = Action::CancelSweep;
         rpc::unary(&self.streams.tasks, action, request, |_, permit, request| async move {
             let key = RequestKey::new(&request.request_id, &request)?;
-            let id = sweep::sweep_id(&request.sweep_id)?;
-            commands::cancel(&keeper, &permit, &key, id, now).await
+            commands::cancel(&keeper, &permit, &key, request.sweep_id, now).await
         })
         .await
     }

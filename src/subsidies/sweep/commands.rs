@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::kernel::fault::Fault;
 use crate::kernel::ids::{self, ParticipantId};
@@ -115,11 +114,12 @@ pub async fn cancel(
     keeper: &Keeper,
     permit: &Permit,
     key: &RequestKey,
-    id: Uuid,
+    id: String,
     now: OffsetDateTime,
 ) -> Result<pb::CancelSweepResponse, Fault> {
     once(&keeper.db, permit, key, now, |tx| {
         Box::pin(async move {
+            let id = wire::sweep_id(&id)?;
             let sweep = store::hold(tx, id).await?;
             let none = || SubsidyError::SweepNotFound { id: id.to_string() };
             let mut sweep = sweep.ok_or_else(none)?;

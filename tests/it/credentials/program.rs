@@ -9,6 +9,10 @@ use peshub::credentials::sdjwt::key::SecretKey;
 use serde_json::{Value, json};
 
 use crate::program::{done, failed, peshub};
+use crate::support::credentials::{ACADEMY, WELDING, cli, trusted, welding_claims};
+use crate::support::issuing::holder;
+use crate::support::wallet::Wallet;
+use crate::support::{story, until};
 
 /// Issues a credential to who has a key, and returns the issuer's public key.
 fn issue(holder: &Value, path: &Path) -> Value {
@@ -112,4 +116,83 @@ fn a_holder_makes_a_key_and_shows_a_part_of_a_credential() {
         printed.contains("failed         format.parts") && printed.contains("RFC 9901 4"),
         "{printed}"
     );
+}
+
+#[test]
+fn an_issuer_issues_suspends_reinstates_and_revokes_with_the_program_and_a_verdict_is_given_again()
+{
+    story(async |world| {
+        let hub = world.hub().await;
+        trusted(&hub).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let claims = file("claims.json", &welding_claims().to_string());
+        let wallet = file("wallet.jwk", &holder().public().to_jwk().to_string());
+        let command = |who: &str, name: &str| {
+            let mut command = cli(&hub, who);
+            command.args(["credentials", name]);
+            command
+        };
+        let issue = |claims: &Path| {
+            let mut issue = command(ACADEMY, "issue");
+            issue.arg(claims).args(["--issuer", ACADEMY, "--type", WELDING, "--json", "--holder"]);
+            issue.arg(&wallet);
+            issue
+        };
+        let issued: Value = serde_json::from_str(&done(&mut issue(&claims))).unwrap();
+        let id = issued["credential_id"].as_str().unwrap().to_owned();
+        let shown = Wallet::show(issued["sd_jwt"].as_str().unwrap(), &["level"]);
+        let shown = file("shown", &shown);
+        let law = ["--law", "an article of a law", "--purpose", "a course"];
+        let verify = || {
+            let mut verify = command("platform-north", "verify");
+            verify.arg(&shown).args(law).arg("--json");
+            verify
+        };
+        let verdict = done(&mut verify());
+        let then: Value = serde_json::from_str(&verdict).unwrap();
+        let verdict = file("verdict.json", &verdict);
+        let status = || done(command(ACADEMY, "status").arg(&id));
+        let becomes = async |expected: &str| {
+            until("the status", async || {
+                let output = verify().output().unwrap();
+                let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+                (said["verdict"]["outcome"] == expected).then_some(())
+            })
+            .await;
+        };
+        let change = |name: &str, reason: &str| {
+            let mut change = command(ACADEMY, name);
+            change.arg(&id).args(["--reason", reason]);
+            change
+        };
+        assert!(status().contains("· valid ·"), "{}", status());
+        assert_eq!(done(&mut change("suspend", "under-review")).trim(), "1 suspended");
+        becomes("VERDICT_OUTCOME_SUSPENDED").await;
+        assert!(status().contains("under review"), "{}", status());
+        assert_eq!(done(&mut change("reinstate", "issued-in-error")).trim(), "1 reinstated");
+        becomes("VERDICT_OUTCOME_VALID").await;
+        assert!(done(&mut change("revoke", "fraud")).starts_with("1 revoked; entry "));
+        becomes("VERDICT_OUTCOME_REVOKED").await;
+        let said = failed(&mut change("suspend", "under-review"), 1);
+        assert!(said.contains("CREDENTIAL_STATUS_FINAL"), "{said}");
+        // As it was then, whatever became of it since; with another law it is another look, with another policy another verdict.
+        let replay = |more: &[&str]| {
+            let mut replay = command("platform-north", "replay");
+            replay.arg(&shown).arg(&verdict).args(law).arg("--json").args(more);
+            replay
+        };
+        let again: Value = serde_json::from_str(&done(&mut replay(&[]))).unwrap();
+        assert_eq!(again["verdict"], then["verdict"]);
+        let said = failed(&mut replay(&["--require-binding"]), 1);
+        assert!(said.contains("FIELDS_INVALID"), "{said}");
+        // What breaks the type's schema is said by its place, without what stood there.
+        let wrong = file("wrong.json", r#"{"level": "驫厵纞"}"#);
+        let said = failed(&mut issue(&wrong), 1);
+        assert!(said.contains("draft.claims_json") && !said.contains("驫"), "{said}");
+    });
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use peshub::client::error::Refusal;
 use peshub::pb::peshub::credentials::v1::verify_presentations_request::Message;
 use peshub::pb::peshub::credentials::v1::{
-    EvidenceKind, Grounds, OpenVerification, PresentationBatch, VerdictOutcome, VerificationPolicy,
-    VerifyPresentationsRequest, VerifyPresentationsResponse, WithdrawConsentRequest,
+    BatchVerifyPresentationsRequest, Check, CheckOutcome, EvidenceKind, Grounds, OpenVerification,
+    PresentationBatch, VerdictOutcome, VerificationPolicy, VerifyPresentationsRequest,
+    VerifyPresentationsResponse, WithdrawConsentRequest,
 };
 use peshub::pb::peshub::participants::v1::DisableParticipantRequest;
 use tokio::sync::mpsc;
@@ -98,6 +99,47 @@ fn batches_are_answered_in_their_order_with_as_many_verdicts_and_one_entry_each(
                 .await
                 .unwrap();
         assert_eq!(written, 12);
+    });
+}
+
+#[test]
+fn the_checks_are_told_once_and_what_became_of_each_with_every_verdict() {
+    story(async |world| {
+        let hub = world.hub().await;
+        let (school, wallet) = (School::found(&hub).await, Wallet::new());
+        let shown = Wallet::show(&school.issue(&wallet), &["level"]);
+        let presentations = vec![shown, "nonsense".to_owned()];
+        let mut asking = Asking::open(&hub, by_law()).await;
+        asking.batch(1, presentations.clone()).await;
+        asking.batch(2, presentations.clone()).await;
+        let (first, second) = (asking.answer().await.unwrap(), asking.answer().await.unwrap());
+        assert!(second.rules.is_empty());
+        let request = BatchVerifyPresentationsRequest {
+            presentations,
+            grounds: by_law(),
+            ..BatchVerifyPresentationsRequest::default()
+        };
+        let mut client = hub.connect(NORTH).await.verification();
+        let in_words = client.batch_verify_presentations(request).await.unwrap().into_inner();
+        for answer in [&first, &second] {
+            for (streamed, alone) in answer.results.iter().zip(&in_words.results) {
+                let (streamed, alone) =
+                    (streamed.verdict.as_ref().unwrap(), alone.verdict.as_ref().unwrap());
+                assert!(alone.check_outcomes.is_empty());
+                assert_eq!(streamed.check_outcomes.len(), alone.checks.len());
+                let told = first.rules.iter().zip(streamed.check_outcomes.chars());
+                for ((rule, letter), check) in told.zip(&alone.checks) {
+                    assert_eq!((&rule.id, &rule.clause), (&check.id, &check.clause));
+                    let name = check.outcome().as_str_name().trim_start_matches("CHECK_OUTCOME_");
+                    assert!(name.starts_with(letter), "{letter} for {name} of {}", rule.id);
+                }
+                let failed = |it: &&Check| it.outcome() == CheckOutcome::Failed;
+                let failed: Vec<&Check> = alone.checks.iter().filter(failed).collect();
+                assert_eq!(streamed.checks.iter().collect::<Vec<_>>(), failed);
+            }
+        }
+        let outcomes = first.results.iter().map(|it| it.verdict.as_ref().unwrap());
+        assert_eq!(outcomes.map(|it| it.checks.len()).collect::<Vec<_>>(), [0, 1]);
     });
 }
 

@@ -27,7 +27,7 @@ fn what_is_reserved_granted_and_paid_stays_within_the_cap() {
         let third = worker(&hub, NORTH, 2).await;
         let refused = submit(&mut north, asking(ONCE, &third, true)).await.unwrap_err();
         assert_eq!(refused.reason, "BUDGET_EXHAUSTED");
-        let mut stands = async || {
+        let stands = async || {
             let request = pb::ListBudgetsRequest::default();
             let budgets = hub.connect(BUREAU).await.applications().list_budgets(request).await;
             let it = budgets.unwrap().into_inner().budgets.remove(0);

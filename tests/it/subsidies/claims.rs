@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use peshub::client::connect::{Connection, Options};
 use peshub::client::error::Refusal;
+use peshub::dev::Credentials;
 use peshub::pb::peshub::participants::v1::ParticipantKind;
 use peshub::pb::peshub::subsidies::v1::{self as pb, ApplicationState as State};
 use rand::rngs::StdRng;
@@ -240,7 +241,26 @@ async fn compare(pool: &PgPool, told: &[Told]) {
     assert_eq!(reasons, ["BUDGET_EXHAUSTED", "CLAIM_TAKEN"]);
 }
 
-async fn furnished(world: &World, hub: &TestHub) -> Vec<Platform> {
+/// The demo platforms, by their certificates, in turns: several systems of each claim at the same time.
+async fn certified(hub: &TestHub) -> Vec<Platform> {
+    let mut platforms = Vec::new();
+    for (name, _) in peshub::dev::PLATFORMS.iter().cycle().take(PLATFORMS) {
+        let options = hub.options(name);
+        let connection = Connection::open(&options).await.unwrap();
+        let mut people = Vec::new();
+        for person in 0..PEOPLE {
+            people.push(reference(&mut connection.workers(), person).await);
+        }
+        platforms.push(Platform { options, people });
+    }
+    platforms
+}
+
+async fn furnished(
+    world: &World,
+    hub: &TestHub,
+    platforms: impl AsyncFnOnce(&TestHub) -> Vec<Platform>,
+) -> Vec<Platform> {
     furnish(hub).await;
     let mut bureau = hub.connect(BUREAU).await.applications();
     budget(&mut bureau, ONCE, FUNDED * AMOUNT).await.unwrap();
@@ -266,7 +286,7 @@ async fn storming(platforms: Vec<Platform>, stop: &AtomicBool) -> Vec<Told> {
 fn eight_platforms_that_claim_for_the_same_people_and_budget_never_overlap() {
     story(async |world| {
         let hub = world.hub().await;
-        let platforms = furnished(world, &hub).await;
+        let platforms = furnished(world, &hub, platforms).await;
         let stop = AtomicBool::new(false);
         let stopping = async {
             tokio::time::sleep(duration()).await;
@@ -288,10 +308,11 @@ fn a_hub_that_is_killed_in_between_changes_nothing_of_it() {
     story(async |world| {
         let dir = cluster::directory("claims");
         let hub = world.hub_in(&dir).await;
-        let mut platforms = furnished(world, &hub).await;
+        let mut platforms = furnished(world, &hub, certified).await;
         world.stop(&hub).await;
         let database = vec!["--database-url".to_owned(), cluster::url(&world.options)];
-        let serving = Serving::new(&world.ca, database, Some(dir.join("keys")));
+        let serving =
+            Serving::new(&world.ca, database, Some(Credentials::in_data_dir(&dir).keys()));
         for it in &mut platforms {
             it.options.address = format!("https://{}", serving.address);
         }

@@ -82,7 +82,7 @@ fn an_overlay_adds_nothing() {
     };
     let adds = pb::FindingKind::OverlayAdds;
     let rows: [(Change, &str); 3] = [
-        (Box::new(|it| it.widened.push(criterion("age"))), "overlays[1].widened[0].id"),
+        (Box::new(move |it| it.widened.push(criterion("age"))), "overlays[1].widened[0].id"),
         (
             Box::new(|it| {
                 it.parameters

@@ -202,6 +202,17 @@ fn each_is_told_with_its_place() {
 }
 
 #[test]
+fn every_kind_of_finding_stands_in_the_guide() {
+    let guide = include_str!("../../../docs/guides/programmes.md");
+    let kinds: Vec<_> = (1..100).filter_map(|number| Kind::try_from(number).ok()).collect();
+    assert!(kinds.len() >= 18, "{kinds:?}");
+    for kind in kinds {
+        let word = kind.as_str_name().trim_start_matches("FINDING_KIND_");
+        assert!(guide.contains(word), "{word}");
+    }
+}
+
+#[test]
 fn the_place_is_drawn_beneath_the_line() {
     let catalogue = fact::catalogue(&facts());
     let mut programme = programme(EXPANSION);

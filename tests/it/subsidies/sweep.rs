@@ -284,3 +284,55 @@ fn a_sweep_goes_on_where_it_was_when_its_hub_is_killed_and_counts_nobody_twice()
         assert_eq!(over.evaluations, expected.evaluations);
     });
 }
+
+#[test]
+fn who_is_eligible_gets_an_offer_once_and_accepts_it_with_one_call() {
+    story(async |world| {
+        let hub = world.hub().await;
+        furnish(&hub, vec![grant(3), training()]).await;
+        population(&hub, BUREAU, "north").await;
+        let (own, theirs) =
+            (people(&hub, BUREAU, 2).await, people(&hub, "platform-north", 2).await);
+        assert_ne!(own, theirs, "the same people by other references");
+        let known = |trained| {
+            vec![
+                number("worker.age", 30),
+                number("worker.months", 9),
+                truth("worker.trained", trained),
+            ]
+        };
+        store(&hub, "north", vec![facts_of(&own[0], known(true)), facts_of(&own[1], known(false))])
+            .await;
+        let offering = |it| pb::StartSweepRequest { offers: true, answer_days: 30, ..it };
+        let swept = sweep(&hub, "north", offering).await;
+        let offers: Vec<_> =
+            swept.programmes.iter().map(|it| (it.programme.as_str(), it.offers)).collect();
+        // Of the other programme nobody gets an offer: its bureau waits for applications.
+        assert_eq!(offers, [(GRANT, 0), (TRAINING, 1)]);
+
+        let mut north = hub.connect("platform-north").await.applications();
+        let listed = north.list_applications(pb::ListApplicationsRequest::default()).await;
+        let listed = listed.unwrap().into_inner().applications;
+        assert_eq!(listed.len(), 1);
+        let offer = &listed[0];
+        assert_eq!(
+            (offer.programme.as_str(), offer.state()),
+            (TRAINING, pb::ApplicationState::Offered)
+        );
+        let request = pb::AcceptOfferRequest {
+            application_id: offer.application_id.clone(),
+            etag: offer.etag.clone(),
+            request_id: String::new(),
+        };
+        let accepted = north.accept_offer(request).await.unwrap().into_inner();
+        assert_eq!(accepted.application.unwrap().state(), pb::ApplicationState::Granted);
+
+        let again =
+            sweep(&hub, "north", |it| pb::StartSweepRequest { full: true, ..offering(it) }).await;
+        assert!(again.programmes.iter().all(|it| it.offers == 0), "nobody is offered it twice");
+        // Who becomes eligible later gets one then.
+        store(&hub, "north", vec![facts_of(&own[1], vec![truth("worker.trained", true)])]).await;
+        let later = sweep(&hub, "north", offering).await;
+        assert_eq!((later.seen, later.programmes[1].offers), (1, 1));
+    });
+}

@@ -107,16 +107,30 @@ fn remove_afterwards(dir: &Path) {
     std::mem::forget(shell);
 }
 
-/// Makes a database and returns how to connect to it.
-pub(crate) async fn fresh_database() -> PgConnectOptions {
+/// Makes a database without a schema and returns how to connect to it.
+pub(crate) async fn empty_database() -> PgConnectOptions {
+    database_like("template1").await
+}
+
+/// Makes a copy of a database, which nobody may be connected to, and returns how to connect to it.
+pub(crate) async fn copy_of(options: &PgConnectOptions) -> PgConnectOptions {
+    database_like(options.get_database().expect("a database with a name")).await
+}
+
+async fn database_like(template: &str) -> PgConnectOptions {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let template = tokio::task::spawn_blocking(cluster).await.expect("the cluster of the tests");
-    let mut admin = administrator(template).await;
-    let statement = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log");
+    let cluster = tokio::task::spawn_blocking(cluster).await.expect("the cluster of the tests");
+    let mut admin = administrator(cluster).await;
+    let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log");
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await.expect("a database");
     admin.close().await.expect("the end of a connection");
-    let options = template.clone().database(&name);
+    cluster.clone().database(&name)
+}
+
+/// Makes a database and returns how to connect to it.
+pub(crate) async fn fresh_database() -> PgConnectOptions {
+    let options = database_like(TEMPLATE).await;
     let mut connection = PgConnection::connect_with(&options).await.expect("the database");
     sqlx::query("UPDATE feed_head SET epoch = gen_random_uuid()")
         .execute(&mut connection)

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::story;
+use crate::support::{story, until};
 use crate::workers::people::let_erase;
 use crate::workers::planted::Logged;
 
@@ -54,6 +54,16 @@ fn a_worker_is_registered_read_and_erased_with_the_program() {
         assert_eq!(told["person"].get("contacts"), None);
         let listed = done(bureau, &["disclosures", &reference], "");
         assert!(listed.ends_with("bureau-xihu: a course (an article)"), "{listed}");
+        let listed: Value =
+            serde_json::from_str(&done(bureau, &["disclosures", &reference, "--json"], ""))
+                .unwrap();
+        let entry = listed["entry_id"].as_str().unwrap().to_owned();
+        let proof = until("the proof", async || {
+            let (is_good, said) = run(&hub, bureau, &["prove", &reference, &entry], "");
+            is_good.then_some(said)
+        });
+        let proof: Value = serde_json::from_str(&proof.await).unwrap();
+        assert!(proof.to_string().contains("a course"), "{proof}");
         done("platform-north", &["update", &of_north], "latin_name = \"Brynkvexo\"");
         let arguments = [&["get", &reference, "--field", "latin-name"][..], &why].concat();
         assert!(done(bureau, &arguments, "").contains("Brynkvexo"));
