@@ -8,6 +8,14 @@ pub mod credentials {
     pub mod sdjwt;
 }
 
+#[path = "../src/subsidies"]
+pub mod subsidies {
+    //! The language of expressions.
+
+    pub mod domain;
+    pub mod evaluator;
+}
+
 use serde_json::Value;
 
 use crate::credentials::sdjwt::Profile;

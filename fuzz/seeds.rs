@@ -20,6 +20,8 @@ fn write(root: &str, target: &str, name: &str, bytes: &[u8]) {
 
 fn main() {
     let root = std::env::args().nth(1).expect("a directory");
+    let sound = "a && (n > 3 || xs.exists(x, x == n)) ? hue in ['red'] : years_between(d, date('2025-02-28')) >= param.p";
+    write(&root, "expression", "sound", sound.as_bytes());
     let payload = json!({
         "iss": "https://a.example", "vct": "https://t.example", "iat": 1_800_000_000, "sub": "s",
         "status": {"status_list": {"idx": 1, "uri": "https://a.example/1"}},
