@@ -298,8 +298,7 @@ async fn store(args: FactsArgs) -> Outcome {
         .into_iter()
         .map(|(subjects, number)| Message::Batch(pb::FactBatch { number, subjects }));
     let messages = std::iter::once(open).chain(batches);
-    let messages: Vec<_> =
-        messages.map(|it| pb::StoreFactsRequest { message: Some(it) }).collect();
+    let messages: Vec<_> = messages.map(|it| pb::StoreFactsRequest { message: Some(it) }).collect();
     let mut client = args.client.connect().await?.populations();
     let sent = tokio_stream::iter(messages);
     let mut answers = client.store_facts(sent).await.map_err(ClientError::from)?.into_inner();
@@ -438,8 +437,6 @@ async fn simulate(args: SimulateArgs) -> Outcome {
     Ok(())
 }
 
-fn read_programme(
-    path: &Path,
-) -> Result<pb::Programme, Box<dyn std::error::Error + Send + Sync>> {
+fn read_programme(path: &Path) -> Result<pb::Programme, Box<dyn std::error::Error + Send + Sync>> {
     Ok(file::read(&text(path)?)?)
 }

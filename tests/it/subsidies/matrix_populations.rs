@@ -6,7 +6,9 @@ use peshub::pb::peshub::subsidies::v1::store_facts_request::Message as Store;
 use prost::Message as _;
 
 use crate::support::TestHub;
-use crate::support::eligibility::{BUREAU, check, facts_of_employer, grant, population, store, sweep, terms};
+use crate::support::eligibility::{
+    BUREAU, check, facts_of_employer, grant, population, store, sweep, terms,
+};
 
 /// A population of the bureau's that was swept.
 pub(crate) struct Kept {

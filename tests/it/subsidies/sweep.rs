@@ -294,7 +294,13 @@ fn who_is_eligible_gets_an_offer_once_and_accepts_it_with_one_call() {
         let (own, theirs) =
             (people(&hub, BUREAU, 2).await, people(&hub, "platform-north", 2).await);
         assert_ne!(own, theirs, "the same people by other references");
-        let known = |trained| vec![number("worker.age", 30), number("worker.months", 9), truth("worker.trained", trained)];
+        let known = |trained| {
+            vec![
+                number("worker.age", 30),
+                number("worker.months", 9),
+                truth("worker.trained", trained),
+            ]
+        };
         store(&hub, "north", vec![facts_of(&own[0], known(true)), facts_of(&own[1], known(false))])
             .await;
         let offering = |it| pb::StartSweepRequest { offers: true, answer_days: 30, ..it };
@@ -309,7 +315,10 @@ fn who_is_eligible_gets_an_offer_once_and_accepts_it_with_one_call() {
         let listed = listed.unwrap().into_inner().applications;
         assert_eq!(listed.len(), 1);
         let offer = &listed[0];
-        assert_eq!((offer.programme.as_str(), offer.state()), (TRAINING, pb::ApplicationState::Offered));
+        assert_eq!(
+            (offer.programme.as_str(), offer.state()),
+            (TRAINING, pb::ApplicationState::Offered)
+        );
         let request = pb::AcceptOfferRequest {
             application_id: offer.application_id.clone(),
             etag: offer.etag.clone(),
@@ -318,7 +327,8 @@ fn who_is_eligible_gets_an_offer_once_and_accepts_it_with_one_call() {
         let accepted = north.accept_offer(request).await.unwrap().into_inner();
         assert_eq!(accepted.application.unwrap().state(), pb::ApplicationState::Granted);
 
-        let again = sweep(&hub, "north", |it| pb::StartSweepRequest { full: true, ..offering(it) }).await;
+        let again =
+            sweep(&hub, "north", |it| pb::StartSweepRequest { full: true, ..offering(it) }).await;
         assert!(again.programmes.iter().all(|it| it.offers == 0), "nobody is offered it twice");
         // Who becomes eligible later gets one then.
         store(&hub, "north", vec![facts_of(&own[1], vec![truth("worker.trained", true)])]).await;
