@@ -256,7 +256,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("subsidies::domain", &[], ""),
     (
         "subsidies::error",
-        &["subsidies::application", "kernel", "platform::db", "subsidies::programme::finding"],
+        &["kernel", "platform", "subsidies::application", "subsidies::programme::finding"],
         "a finding is a violation with a place",
     ),
     ("subsidies::evaluator", &["subsidies::domain"], "pure: the language"),
