@@ -189,9 +189,10 @@ impl From<SubsidyError> for Fault {
     fn from(error: SubsidyError) -> Self {
         let message = error.to_string();
         let plain = |kind, reason| Self::new(kind, reason, message.clone());
-        let not_found = |reason, kind, name: String| {
-            Self::new(Kind::NotFound, reason, message.clone()).about(kind, name)
-        };
+        // Most are conditions that do not hold.
+        let unmet = |reason| plain(Kind::FailedPrecondition, reason);
+        let not_found =
+            |reason, kind, name: String| plain(Kind::NotFound, reason).about(kind, name);
         match error {
             SubsidyError::Db(error) => error.into(),
             SubsidyError::Key(error) => error.into(),
@@ -206,41 +207,36 @@ impl From<SubsidyError> for Fault {
                 not_found(Reason::ProgrammeEditionNotFound, "programme_edition", name)
             }
             SubsidyError::EvaluationFailed { programme, .. } => {
-                plain(Kind::FailedPrecondition, Reason::EvaluationFailed)
-                    .about("programme", programme)
+                unmet(Reason::EvaluationFailed).about("programme", programme)
             }
             SubsidyError::PopulationNotFound { name } => {
                 not_found(Reason::PopulationNotFound, "population", name)
             }
             SubsidyError::AlreadyExists { what, name } => {
-                Self::new(Kind::AlreadyExists, Reason::AlreadyExists, message).about(what, name)
+                plain(Kind::AlreadyExists, Reason::AlreadyExists).about(what, name)
             }
             SubsidyError::SweepRunning { name } => {
                 plain(Kind::AlreadyExists, Reason::AlreadyExists).about("population", name)
             }
             SubsidyError::Refused { name, findings } => Self {
                 violations: findings.iter().map(violation).collect(),
-                ..plain(Kind::FailedPrecondition, Reason::ProgrammeRefused).about("programme", name)
+                ..unmet(Reason::ProgrammeRefused).about("programme", name)
             },
             SubsidyError::FourEyes { name } => {
-                plain(Kind::FailedPrecondition, Reason::FourEyesRequired).about("programme", name)
+                unmet(Reason::FourEyesRequired).about("programme", name)
             }
             SubsidyError::SweepNotFound { id } => not_found(Reason::SweepNotFound, "sweep", id),
-            SubsidyError::OutOfStep { .. } => {
-                plain(Kind::FailedPrecondition, Reason::StreamOutOfStep)
-            }
+            SubsidyError::OutOfStep { .. } => unmet(Reason::StreamOutOfStep),
             SubsidyError::BatchTooLarge => plain(Kind::ResourceExhausted, Reason::BatchTooLarge),
             SubsidyError::PageTokenInvalid => {
                 plain(Kind::InvalidArgument, Reason::PageTokenInvalid)
             }
-            SubsidyError::ShuttingDown => {
-                Self::new(Kind::Unavailable, Reason::ShuttingDown, message)
-                    .retry_after(std::time::Duration::from_millis(500))
-            }
+            SubsidyError::ShuttingDown => plain(Kind::Unavailable, Reason::ShuttingDown)
+                .retry_after(std::time::Duration::from_millis(500)),
             SubsidyError::WorkerNotFound { reference } => {
                 not_found(Reason::WorkerNotFound, "worker", reference)
             }
-            SubsidyError::WorkerErased => plain(Kind::FailedPrecondition, Reason::WorkerErased),
+            SubsidyError::WorkerErased => unmet(Reason::WorkerErased),
             SubsidyError::ApplicationNotFound { id } => {
                 not_found(Reason::ApplicationNotFound, "application", id)
             }
@@ -249,12 +245,9 @@ impl From<SubsidyError> for Fault {
             }
             // The only thing that anybody learns of others' claims.
             SubsidyError::ClaimTaken { until } => {
-                plain(Kind::FailedPrecondition, Reason::ClaimTaken)
-                    .about("taken_until", until.to_string())
+                unmet(Reason::ClaimTaken).about("taken_until", until.to_string())
             }
-            SubsidyError::BudgetExhausted => {
-                plain(Kind::FailedPrecondition, Reason::BudgetExhausted)
-            }
+            SubsidyError::BudgetExhausted => unmet(Reason::BudgetExhausted),
             SubsidyError::DecisionNotFound { id } => {
                 not_found(Reason::DecisionNotFound, "decision", id)
             }

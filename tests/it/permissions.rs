@@ -391,7 +391,7 @@ pub(crate) async fn furnish(hub: &TestHub, pool: &sqlx::PgPool) -> Made {
     let programmes = matrix_subsidies::programmes(hub).await;
     let applied = matrix_applications::applied(hub, pool).await;
     let kept = matrix_populations::kept(hub).await;
-    Made { cursor, entry_id, worker, registered, issued, verified, programmes, applied, kept }
+    Made { cursor, entry_id, worker, registered, issued, verified, applied, programmes, kept }
 }
 
 /// Gives the owner a second system that may read and erase workers and nothing else; returns its token.

@@ -380,7 +380,9 @@ fn run(test: &Test) -> Result<(), String> {
             questions.push(format!("size({whole}\n) == {}", items.len()));
             for (index, item) in items.iter().enumerate() {
                 let name = format!("expected.no{index}");
-                let Some((Kind::Many(Some(of)), _)) = &test.wanted else { unreachable!() };
+                let Some((Kind::Many(Some(of)), _)) = &test.wanted else {
+                    panic!("it was of many")
+                };
                 definitions.push(definition(&name, &Kind::One(*of)));
                 facts.insert(name.as_str().into(), item.clone());
                 questions.push(format!("({whole}\n)[{index}] == {name}"));
@@ -395,7 +397,7 @@ fn run(test: &Test) -> Result<(), String> {
         (None, Some(Kind::One(Type::Bool))) => questions.push(format!("({whole}\n)")),
         (None, Some(Kind::One(Type::Int))) => questions.push(format!("({whole}\n) == 0")),
         (None, Some(Kind::One(Type::String)) | None) => {
-            questions.push(format!("({whole}\n) == ''"))
+            questions.push(format!("({whole}\n) == ''"));
         }
     }
     let catalogue = Catalogue::new(definitions);

@@ -48,7 +48,7 @@ fn columns_answer_as_rows_do() {
     let (catalogue, mut seen) = (catalogue(), [0; 4]);
     for _ in 0..RULES {
         let mut maker = Maker::new(&mut dice);
-        let criteria: Vec<String> = (0..1 + maker.dice.below(3))
+        let criteria: Vec<String> = (0..=maker.dice.below(3))
             .map(|_| Tree::Two("||", maker.truth(3).into(), maker.truth(2).into()).to_string())
             .collect();
         let wider = [maker.truth(2).to_string()];
@@ -62,7 +62,9 @@ fn columns_answer_as_rows_do() {
         let scope = Scope { catalogue: &catalogue, parameters: &parameters };
         let rule = Rule::compile(&source, &scope).unwrap();
         let mut columns = Columns::of(&rule);
-        rows.iter().for_each(|facts| columns.push(&rule, facts));
+        for facts in &rows {
+            columns.push(&rule, facts);
+        }
         let mut answers = Answers::default();
         rule.judge_columns(&columns, &[7], &mut answers);
         if let Some(number) = differs(&rule, &rows, &answers) {

@@ -116,7 +116,7 @@ fn what_is_read_is_cel() {
     for _ in 0..EXPRESSIONS {
         let text = Maker::new(&mut dice).truth(2).to_string();
         let mut mutated: Vec<char> = text.chars().collect();
-        for _ in 0..1 + dice.below(3) {
+        for _ in 0..=dice.below(3) {
             let at = dice.below(mutated.len());
             let letter = letters[dice.below(letters.len())];
             match dice.below(3) {

@@ -37,10 +37,10 @@ async fn certified(hub: &TestHub) {
     author.define_facts(request).await.unwrap();
     let mut programme = pb::Programme { name: CERTIFIED.to_owned(), ..once() };
     let criteria = &mut programme.versions[0].criteria;
-    criteria[0].expression = "worker.certified".to_owned();
+    "worker.certified".clone_into(&mut criteria[0].expression);
     for case in &mut programme.cases {
         for fact in case.facts.iter_mut().filter(|it| it.name == "worker.trained") {
-            fact.name = "worker.certified".to_owned();
+            "worker.certified".clone_into(&mut fact.name);
         }
         case.facts.retain(|it| it.name != "worker.age");
     }
@@ -102,7 +102,11 @@ fn a_revoked_credential_opens_again_what_rests_on_it_and_the_bureau_is_told() {
         let entry_id = verified(&hub, NORTH, &issued.sd_jwt, true).await;
         let filed = submit(&mut north, asking(resting_on(&entry_id))).await.unwrap();
         let determination = filed.determination.clone().unwrap();
-        assert_eq!(determination.rests_on, [entry_id.clone()], "the determination cites it");
+        assert_eq!(
+            determination.rests_on,
+            std::slice::from_ref(&entry_id),
+            "the determination cites it"
+        );
         let granted = grant(&mut bureau, &filed).await;
         assert_eq!(granted.state(), State::Granted);
 

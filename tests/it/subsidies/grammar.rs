@@ -179,19 +179,19 @@ impl Tree {
         let eval = |tree: &Self| tree.plain(facts, item);
         let int = |tree: &Self| match tree.plain(facts, item)? {
             Plain::Int(number) => Ok(number),
-            _ => unreachable!("{tree} is no number"),
+            _ => panic!("{tree} is no number"),
         };
         let truth = |tree: &Self| match tree.plain(facts, item)? {
             Plain::Truth(truth) => Ok(truth),
-            _ => unreachable!("{tree} is no truth"),
+            _ => panic!("{tree} is no truth"),
         };
         let text = |tree: &Self| match tree.plain(facts, item)? {
             Plain::Text(text) => Ok(text),
-            _ => unreachable!("{tree} is no text"),
+            _ => panic!("{tree} is no text"),
         };
         let list = |tree: &Self| match tree.plain(facts, item)? {
             Plain::List(items) => Ok(items),
-            _ => unreachable!("{tree} is no list"),
+            _ => panic!("{tree} is no list"),
         };
         let checked = |number: Option<i64>| number.map(Plain::Int).ok_or(Failed);
         Ok(match self {
@@ -222,13 +222,13 @@ impl Tree {
             Self::Two("*", left, right) => checked(int(left)?.checked_mul(int(right)?))?,
             Self::Two("/", left, right) => checked(int(left)?.checked_div(int(right)?))?,
             Self::Two("%", left, right) => checked(int(left)?.checked_rem(int(right)?))?,
-            Self::Two(sign, ..) => unreachable!("{sign}"),
-            Self::Choose(test, yes, no) => eval(if truth(test)? { yes } else { no })?,
+            Self::Two(sign, ..) => panic!("{sign}"),
+            Self::Choose(condition, yes, no) => eval(if truth(condition)? { yes } else { no })?,
             Self::List(items) => Plain::List(items.iter().map(eval).collect::<Result<_, _>>()?),
             Self::Size(of) => match eval(of)? {
                 Plain::Text(text) => Plain::Int(text.chars().count() as i64),
                 Plain::List(items) => Plain::Int(items.len() as i64),
-                _ => unreachable!(),
+                _ => panic!("no such tree"),
             },
             Self::Most(name, of) => {
                 let values = of.iter().map(int).collect::<Result<Vec<_>, _>>()?;
@@ -392,7 +392,7 @@ impl<'a> Maker<'a> {
             return self.fact(Kind::Ints);
         }
         match self.dice.below(6) {
-            0..=1 => Tree::List((0..1 + self.dice.below(3)).map(|_| self.int(depth - 1)).collect()),
+            0..=1 => Tree::List((0..=self.dice.below(3)).map(|_| self.int(depth - 1)).collect()),
             2 if self.item.is_none() => self.mapped("filter", depth),
             3 if self.item.is_none() => self.mapped("map", depth),
             _ => self.fact(Kind::Ints),
