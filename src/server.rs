@@ -219,7 +219,7 @@ impl Hub {
 
         let address = parts.listener.local_addr()?;
         replay::open(&parts.db, parts.keys.vault.as_ref(), parts.clock.now()).await?;
-        let services = services(&parts, (hub, &key), &feed).await?;
+        let services = Box::pin(services(&parts, (hub, &key), &feed)).await?;
         let routes = if parts.reflection { reflected(services.rpcs)? } else { services.rpcs };
         let service = ServiceBuilder::new()
             .layer(OutcomeLayer::new(Arc::clone(&parts.clock), Some(noting(refusals))))

@@ -19,6 +19,7 @@ use crate::platform::status;
 pub type Stream<T> = Pin<Box<dyn futures_util::Stream<Item = Result<T, Status>> + Send>>;
 
 /// Returns the answer of a stream whose messages come out of a receiver.
+#[must_use]
 pub fn outgoing<T: Send + 'static>(
     receiver: mpsc::Receiver<Result<T, Fault>>,
 ) -> Response<Stream<T>> {

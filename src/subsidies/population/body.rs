@@ -57,6 +57,10 @@ pub struct Stated {
 impl Body {
     /// Takes in what is stated; returns whether anything is other than before, and leaves everything as it was when there would be
     /// too many facts.
+    ///
+    /// # Errors
+    ///
+    /// There would be too many facts.
     pub fn take_in(&mut self, stated: &[Stated], revision: i64) -> Result<bool, TooMany> {
         let mut facts = self.facts.clone();
         let mut has_changed = false;
@@ -121,7 +125,10 @@ impl Body {
                 established_on: Day(i32::try_from(input.signed()?).ok()?),
                 basis: input.byte()?,
                 reference: text(input.text()?),
-                value: value(&mut input)?,
+                value: match value(&mut input)? {
+                    Read::Unknown => None,
+                    Read::Known(value) => Some(value),
+                },
             });
         }
         input.0.is_empty().then_some(Self { moved_at, facts })
@@ -175,20 +182,32 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     }
 }
 
-/// Reads a value, which may be unknown.
-fn value(input: &mut Input<'_>) -> Option<Option<Value>> {
-    if input.0.first() == Some(&6) {
-        input.byte()?;
-        let count = input.count()?;
-        let items: Option<Vec<Value>> = (0..count).map(|_| scalar(input)?).collect();
-        return Some(Some(Value::List(items?.into())));
-    }
-    scalar(input)
+/// A value as it is read.
+enum Read {
+    Unknown,
+    Known(Value),
 }
 
-fn scalar(input: &mut Input<'_>) -> Option<Option<Value>> {
-    Some(Some(match input.byte()? {
-        0 => return Some(None),
+/// Reads a value, which may be unknown.
+fn value(input: &mut Input<'_>) -> Option<Read> {
+    if input.0.first() != Some(&6) {
+        return scalar(input);
+    }
+    input.byte()?;
+    let count = input.count()?;
+    let mut items = Vec::with_capacity(count);
+    for _ in 0..count {
+        match scalar(input)? {
+            Read::Known(item) => items.push(item),
+            Read::Unknown => return None,
+        }
+    }
+    Some(Read::Known(Value::List(items.into())))
+}
+
+fn scalar(input: &mut Input<'_>) -> Option<Read> {
+    Some(Read::Known(match input.byte()? {
+        0 => return Some(Read::Unknown),
         1 => Value::Number(input.signed()?),
         2 => Value::Day(Day(i32::try_from(input.signed()?).ok()?)),
         3 => Value::Truth(false),
@@ -228,7 +247,7 @@ mod tests {
     fn a_subject_with_too_many_facts_stays_as_it_was() {
         let mut body = Body::default();
         let many: Vec<Stated> =
-            (0..=FACTS_MAX).map(|it| stated(it as i64, Some(Value::Number(1)))).collect();
+            (0..=FACTS_MAX).zip(0..).map(|(_, it)| stated(it, Some(Value::Number(1)))).collect();
         assert_eq!(body.take_in(&many, 1), Err(TooMany));
         assert_eq!(body, Body::default());
         assert_eq!(body.take_in(&many[1..], 1), Ok(true));

@@ -244,15 +244,14 @@ impl Opened {
         for (whose, subject) in subjects {
             match (subject.id, subject.is_gone) {
                 (Some(id), true) => merged.removed.push(id),
-                (None, true) => {}
                 (id, false) if subject.is_other => {
                     let key = self.keys.get(&whose).ok_or(SubsidyError::Corrupt { what: "key" })?;
                     let sealed = whose.seal(key, What::Facts, &subject.body.encoded())?;
                     merged.columns.push(whose, subject.division, sealed);
                     if id.is_some() { merged.changed += 1 } else { merged.created += 1 }
                 }
-                (None, false) => {}
                 (Some(_), false) => merged.unchanged += 1,
+                (None, _) => {}
             }
         }
         Ok(merged)

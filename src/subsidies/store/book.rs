@@ -74,7 +74,7 @@ pub async fn edition(
     .fetch_optional(connection)
     .await
     .map_err(DbError::from)?;
-    row.map(|row| row.compiled()).transpose()
+    row.map(Row::compiled).transpose()
 }
 
 struct Row {

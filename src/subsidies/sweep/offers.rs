@@ -80,9 +80,9 @@ pub async fn make(
                     subject.standing.put(Stood { offered: true, ..stood });
                 }
             }
-            Ok(Offered::Taken(_) | Offered::Exhausted | Offered::NotEligible) => {}
-            // The programme gives once for something that is not known of the subject: there is nothing to be offered.
-            Err(SubsidyError::Invalid(_)) => {}
+            // It is taken or used up; or the programme gives once for something that is not known of the subject.
+            Ok(Offered::Taken(_) | Offered::Exhausted | Offered::NotEligible)
+            | Err(SubsidyError::Invalid(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -54,7 +54,7 @@ impl Planned {
             .filter(|it| (it.day == day || !reads_day) && (it.offers || !offers))
             .map(|it| it.revision);
         let reads = definitions().map(|(id, _)| id).collect();
-        Self { since, offers, reads, published }
+        Self { published, since, offers, reads }
     }
 
     /// Returns whether a subject is to be evaluated.

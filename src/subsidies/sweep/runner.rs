@@ -118,7 +118,7 @@ impl Runner {
             Ok(()) => Ok(true),
             Err(fault) if fault.kind == Kind::Internal => {
                 failed(&taken, &fault);
-                taken.content.reason = fault.reason.name().to_owned();
+                fault.reason.name().clone_into(&mut taken.content.reason);
                 self.end(&mut taken, pb::SweepState::Failed, None).await?;
                 Ok(true)
             }
