@@ -60,7 +60,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// There would be too many.
+    /// There would be too many facts.
     pub fn take_in(&mut self, stated: &[Stated], revision: i64) -> Result<bool, TooMany> {
         let mut facts = self.facts.clone();
         let mut has_changed = false;
@@ -125,7 +125,10 @@ impl Body {
                 established_on: Day(i32::try_from(input.signed()?).ok()?),
                 basis: input.byte()?,
                 reference: text(input.text()?),
-                value: value(&mut input).ok()?,
+                value: match value(&mut input)? {
+                    Read::Unknown => None,
+                    Read::Known(value) => Some(value),
+                },
             });
         }
         input.0.is_empty().then_some(Self { moved_at, facts })
@@ -179,38 +182,40 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     }
 }
 
+/// A value as it is read.
+enum Read {
+    Unknown,
+    Known(Value),
+}
+
 /// Reads a value, which may be unknown.
-fn value(input: &mut Input<'_>) -> Result<Option<Value>, Unreadable> {
-    if input.0.first() == Some(&6) {
-        input.byte().ok_or(Unreadable)?;
-        let count = input.count().ok_or(Unreadable)?;
-        let items: Result<Vec<Value>, Unreadable> =
-            (0..count).map(|_| scalar(input)?.ok_or(Unreadable)).collect();
-        return Ok(Some(Value::List(items?.into())));
+fn value(input: &mut Input<'_>) -> Option<Read> {
+    if input.0.first() != Some(&6) {
+        return scalar(input);
     }
-    scalar(input)
+    input.byte()?;
+    let count = input.count()?;
+    let mut items = Vec::with_capacity(count);
+    for _ in 0..count {
+        match scalar(input)? {
+            Read::Known(item) => items.push(item),
+            Read::Unknown => return None,
+        }
+    }
+    Some(Read::Known(Value::List(items.into())))
 }
 
-fn scalar(input: &mut Input<'_>) -> Result<Option<Value>, Unreadable> {
-    if input.0.first() == Some(&0) {
-        return input.byte().ok_or(Unreadable).map(|_| None);
-    }
-    known(input).ok_or(Unreadable).map(Some)
-}
-
-fn known(input: &mut Input<'_>) -> Option<Value> {
-    Some(match input.byte()? {
+fn scalar(input: &mut Input<'_>) -> Option<Read> {
+    Some(Read::Known(match input.byte()? {
+        0 => return Some(Read::Unknown),
         1 => Value::Number(input.signed()?),
         2 => Value::Day(Day(i32::try_from(input.signed()?).ok()?)),
         3 => Value::Truth(false),
         4 => Value::Truth(true),
         5 => Value::Text(text(input.text()?)),
         _ => return None,
-    })
+    }))
 }
-
-/// The bytes are not such as the hub has written.
-struct Unreadable;
 
 #[cfg(test)]
 mod tests {
@@ -241,9 +246,8 @@ mod tests {
     #[test]
     fn a_subject_with_too_many_facts_stays_as_it_was() {
         let mut body = Body::default();
-        let many: Vec<Stated> = (0..=FACTS_MAX)
-            .map(|it| stated(i64::try_from(it).unwrap(), Some(Value::Number(1))))
-            .collect();
+        let many: Vec<Stated> =
+            (0..=FACTS_MAX).zip(0..).map(|(_, it)| stated(it, Some(Value::Number(1)))).collect();
         assert_eq!(body.take_in(&many, 1), Err(TooMany));
         assert_eq!(body, Body::default());
         assert_eq!(body.take_in(&many[1..], 1), Ok(true));

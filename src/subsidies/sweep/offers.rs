@@ -80,7 +80,7 @@ pub async fn make(
                     subject.standing.put(Stood { offered: true, ..stood });
                 }
             }
-            // Invalid: the programme gives once for something that is not known of the subject, so there is nothing to be offered.
+            // It is taken or used up; or the programme gives once for something that is not known of the subject.
             Ok(Offered::Taken(_) | Offered::Exhausted | Offered::NotEligible)
             | Err(SubsidyError::Invalid(_)) => {}
             Err(error) => return Err(error.into()),

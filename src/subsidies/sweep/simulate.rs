@@ -140,8 +140,8 @@ impl Comparison {
 
     fn result(&self, effects: &Effects, seen: i64) -> pb::SimulateProgrammeResponse {
         let mut total = Effect::default();
-        for it in effects.values() {
-            total.add(*it);
+        for effect in effects.values() {
+            total.add(*effect);
         }
         let divisions = effects.iter().map(|(token, effect)| {
             let division = wire::division_of_token(token).map(division_message);
