@@ -84,6 +84,14 @@ securityContext:
   value: {{ .Values.log.filter | quote }}
 - name: PESHUB_LOG_FORMAT
   value: json
+- name: PESHUB_METRICS
+  value: {{ .Values.metrics.enabled | quote }}
+- name: PESHUB_TRACE_RATIO
+  value: {{ .Values.trace.ratio | quote }}
+- name: PESHUB_TRACE_CALLERS
+  value: {{ .Values.trace.callers | quote }}
+- name: PESHUB_OTLP_METRICS_SECONDS
+  value: {{ .Values.otlp.metricsSeconds | quote }}
 {{- with .Values.otlp.endpoint }}
 - name: PESHUB_OTLP_ENDPOINT
   value: {{ . | quote }}
