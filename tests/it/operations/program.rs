@@ -7,7 +7,7 @@ use crate::program::{done, failed, peshub, text};
 use crate::support::cluster;
 
 /// Commands that answer with no data of their own, or with data that has a form of its own; each with why.
-const WITHOUT_JSON: [(&str, &str); 18] = [
+const WITHOUT_JSON: [(&str, &str); 40] = [
     ("serve", "runs until it is stopped"),
     ("dev", "runs until it is stopped, and tells a person what to try"),
     ("config sample", "prints TOML"),
@@ -20,6 +20,28 @@ const WITHOUT_JSON: [(&str, &str); 18] = [
     ("workers get", "prints one JSON object"),
     ("workers update", "prints nothing"),
     ("workers erase", "prints nothing"),
+    ("workers prove", "writes one JSON object"),
+    ("subsidies create-population", "prints JSON objects"),
+    ("subsidies facts", "prints JSON objects"),
+    ("subsidies findings", "prints JSON objects"),
+    ("subsidies apply", "prints JSON objects"),
+    ("subsidies evidence", "prints JSON objects"),
+    ("subsidies withdraw", "prints JSON objects"),
+    ("subsidies accept", "prints JSON objects"),
+    ("subsidies appeal", "prints JSON objects"),
+    ("subsidies application", "prints JSON objects"),
+    ("subsidies watch-applications", "prints JSON objects"),
+    ("subsidies request-evidence", "prints JSON objects"),
+    ("subsidies hold", "prints JSON objects"),
+    ("subsidies resume", "prints JSON objects"),
+    ("subsidies decide", "prints JSON objects"),
+    ("subsidies pay", "prints JSON objects"),
+    ("subsidies claw-back", "prints JSON objects"),
+    ("subsidies disclose", "prints JSON objects"),
+    ("subsidies decision", "prints JSON objects"),
+    ("subsidies export", "prints JSON objects"),
+    ("subsidies set-budget", "prints JSON objects"),
+    ("subsidies budgets", "prints JSON objects"),
     ("credentials key", "prints a JWK"),
     ("credentials present", "prints the presentation"),
     ("credentials consent withdraw", "prints nothing"),
