@@ -128,8 +128,8 @@ async fn publish(db: &Db) -> Result<(), BenchError> {
         sqlx::query(
             "WITH p AS (INSERT INTO programme (name, participant_id, created_at, edition)
                         SELECT $1, participant_id, now(), 1 FROM participant WHERE name = 'bench' RETURNING programme_id)
-             INSERT INTO programme_edition (programme_id, number, content, sha256, drafted_by, published_by, published_at, revision)
-             SELECT p.programme_id, 1, $2, $3, one.system_id, two.system_id, now(), 1
+             INSERT INTO programme_edition (programme_id, number, content, sha256, division, drafted_by, published_by, published_at, revision)
+             SELECT p.programme_id, 1, $2, $3, ARRAY['CN'], one.system_id, two.system_id, now(), 1
              FROM p, participant_system one, participant_system two WHERE one.name = 'one' AND two.name = 'two'",
         )
         .bind(name)
