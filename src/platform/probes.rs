@@ -126,9 +126,10 @@ impl Health {
     /// Returns what a hub that starts waits for.
     async fn awaited(&self) -> String {
         match tokio::time::timeout(READY_TIMEOUT, self.db.schema()).await {
-            Ok(Ok(schema)) => schema
-                .lack()
-                .unwrap_or_else(|| "the schema is there; the hub is not, yet".to_owned()),
+            Ok(Ok(schema)) => match schema.lack() {
+                None => "the schema is there; the hub is not, yet".to_owned(),
+                Some(lack) => format!("the schema lacks {lack}; run `peshub migrate up`"),
+            },
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the database does not answer".to_owned(),
         }

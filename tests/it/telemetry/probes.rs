@@ -77,8 +77,7 @@ fn a_hub_that_starts_or_drains_says_so_and_tells_its_version() {
             .execute(&world.pool)
             .await
             .unwrap();
-        becomes(address, (503, "starting: the schema lacks 1 steps; run `peshub migrate up`"))
-            .await;
+        becomes(address, (503, "starting: the schema lacks the step ")).await;
         for path in ["/livez", "/startupz"] {
             assert_eq!(get(address, path).await.unwrap(), (200, "ok\n".to_owned()), "{path}");
         }
