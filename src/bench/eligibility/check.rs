@@ -1,6 +1,7 @@
 //! How many checks a second a hub answers over mTLS, one call each: client, hub and PostgreSQL share the machine. Each asks about all
-//! programmes of China, with the facts of one of their cases.
+//! programmes of China, and states for each of them what one of its cases states.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +22,8 @@ const BUREAU: &str = "bureau-nation";
 const PLATFORMS: [&str; 2] = ["platform-north", "platform-south"];
 /// A system that publishes what another one drafted.
 const SYSTEM: &str = "bench-publisher";
+/// Requests that differ.
+const REQUESTS: usize = 97;
 /// Connections of each platform, and calls under way on each.
 const CONNECTIONS: usize = 2;
 const UNDER_WAY: usize = 24;
@@ -100,22 +103,26 @@ async fn furnish(hub: &ChildHub, programmes: &[pb::Programme]) -> Result<(), Ben
     Ok(())
 }
 
-/// Returns a request for each case of the programmes.
+/// Returns requests that state for each programme what one of its cases states.
 fn requests(programmes: &[pb::Programme]) -> Result<Vec<pb::CheckEligibilityRequest>, BenchError> {
     let definitions = published::facts()?;
     let is_stated =
-        |it: &pb::Fact| !definitions.iter().any(|fact| fact.name == it.name && fact.stated_by_hub);
-    let cases = programmes.iter().flat_map(|it| &it.cases);
-    let requests = cases.map(|case| pb::CheckEligibilityRequest {
-        terms: Some(pb::CheckTerms {
-            division: Some(Division {
-                scheme: DivisionScheme::Gbt2260.into(),
-                code: "330106".to_owned(),
-                name: String::new(),
-            }),
-            ..Default::default()
-        }),
-        facts: case.facts.iter().filter(|it| is_stated(it)).cloned().collect(),
+        |it: &&pb::Fact| !definitions.iter().any(|fact| fact.name == it.name && fact.stated_by_hub);
+    let requests = (0..REQUESTS).map(|number| {
+        let mut stated: BTreeMap<&str, &pb::Fact> = BTreeMap::new();
+        for programme in programmes {
+            let case = programme.cases.iter().cycle().nth(number);
+            let facts = case.map(|it| it.facts.as_slice()).unwrap_or_default();
+            stated.extend(facts.iter().filter(is_stated).map(|it| (it.name.as_str(), it)));
+        }
+        let division = Division {
+            scheme: DivisionScheme::Gbt2260.into(),
+            code: "330106".to_owned(),
+            name: String::new(),
+        };
+        let terms = pb::CheckTerms { division: Some(division), ..Default::default() };
+        let facts = stated.into_values().cloned().collect();
+        pb::CheckEligibilityRequest { terms: Some(terms), facts }
     });
     Ok(requests.collect())
 }
