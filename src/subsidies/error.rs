@@ -186,7 +186,6 @@ impl From<SecretError> for SubsidyError {
 }
 
 impl From<SubsidyError> for Fault {
-    #[expect(clippy::too_many_lines, reason = "one arm a variant, and nothing else")]
     fn from(error: SubsidyError) -> Self {
         let message = error.to_string();
         let plain = |kind, reason| Self::new(kind, reason, message.clone());

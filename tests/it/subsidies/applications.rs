@@ -162,7 +162,7 @@ fn what_an_application_states_goes_with_the_worker_and_the_decision_stays() {
         let disclose = pb::DiscloseApplicationRequest {
             application_id: filed.application_id.clone(),
             purpose: "deciding on the grant".to_owned(),
-            legal_basis: crate::support::applications::law(),
+            legal_basis: Some(crate::support::applications::law()),
         };
         let told = bureau.disclose_application(disclose.clone()).await.unwrap().into_inner();
         let names: Vec<_> = told.facts.iter().map(|it| it.name.as_str()).collect();

@@ -56,7 +56,7 @@ fn a_decision_is_recorded_and_signed_and_tells_no_value() {
         let export = pb::ExportDecisionRequest {
             decision_id: record.decision_id,
             purpose: "answering an objection".to_owned(),
-            legal_basis: law(),
+            legal_basis: Some(law()),
         };
         bureau.export_decision(export.clone()).await.unwrap();
         let refusal = Refusal::of(&north.export_decision(export).await.unwrap_err());

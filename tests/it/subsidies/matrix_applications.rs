@@ -164,12 +164,13 @@ pub(crate) fn applications(method: &str, who: usize, made: &Applied) -> Option<V
         }
         "DiscloseApplication" => {
             let application_id = named(&made.submitted).0;
-            pb::DiscloseApplicationRequest { application_id, purpose, legal_basis: law() }
+            pb::DiscloseApplicationRequest { application_id, purpose, legal_basis: Some(law()) }
                 .encode_to_vec()
         }
         "GetDecision" => pb::GetDecisionRequest { decision_id }.encode_to_vec(),
         "ExportDecision" => {
-            pb::ExportDecisionRequest { decision_id, purpose, legal_basis: law() }.encode_to_vec()
+            pb::ExportDecisionRequest { decision_id, purpose, legal_basis: Some(law()) }
+                .encode_to_vec()
         }
         "SetBudget" => pb::SetBudgetRequest {
             programme: ONCE.to_owned(),

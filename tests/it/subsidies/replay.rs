@@ -28,7 +28,7 @@ fn a_decision_is_reproduced_bit_for_bit_and_the_first_difference_is_named() {
             .fetch_one(&world.pool)
             .await
             .unwrap();
-        let key: String = key.iter().map(|it| format!("{it:02x}")).collect();
+        let key = key.iter().fold(String::new(), |hex, it| hex + &format!("{it:02x}"));
         let mut command = cli(&hub, BUREAU);
         command.args([
             "subsidies",

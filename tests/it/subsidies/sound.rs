@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use peshub::subsidies::evaluator::Scope;
 use peshub::subsidies::evaluator::columns::{Answers, Columns};
-use peshub::subsidies::evaluator::judgement::{EvalError, Judgement, Range, State};
+use peshub::subsidies::evaluator::judgement::{EvalError, Judgement, Range, SlotSet, State};
 use peshub::subsidies::evaluator::rule::{CriterionSource, Rule, RuleSource, Trace, Which};
 
 use crate::subsidies::grammar::{Dice, Failed, Maker, Plain, Tree, catalogue, facts, world};
@@ -28,10 +28,10 @@ struct Truth {
     hidden: Vec<usize>,
 }
 
-fn outcome(result: Result<Plain, Failed>) -> Option<bool> {
+fn outcome(result: &Result<Plain, Failed>) -> Option<bool> {
     match result {
-        Ok(Plain::Truth(truth)) => Some(truth),
-        Ok(_) => unreachable!("a criterion is a truth"),
+        Ok(Plain::Truth(truth)) => Some(*truth),
+        Ok(_) => panic!("a criterion is a truth"),
         Err(Failed) => None,
     }
 }
@@ -56,7 +56,7 @@ impl Truth {
             }
             let mut verdict = Some(true);
             for (criterion, found) in criteria.iter().zip(&mut truth.criteria) {
-                let outcome = outcome(criterion.plain(&values, None));
+                let outcome = outcome(&criterion.plain(&values, None));
                 found.push(outcome);
                 verdict = match (verdict, outcome) {
                     (Some(false), _) | (_, Some(false)) => Some(false),
@@ -179,7 +179,7 @@ struct Case {
 fn case(dice: &mut Dice) -> Case {
     let world = world();
     let mut maker = Maker::new(dice);
-    let criteria: Vec<Tree> = (0..1 + maker.dice.below(3)).map(|_| maker.truth(3)).collect();
+    let criteria: Vec<Tree> = (0..=maker.dice.below(3)).map(|_| maker.truth(3)).collect();
     let amount = maker.int(2);
     let values: Vec<Plain> =
         world.iter().map(|fact| fact.domain[dice.below(fact.domain.len())].clone()).collect();
@@ -271,7 +271,7 @@ fn a_wrong_answer_is_complained_of() {
         tampered.push((0, turned));
         if !right.ask.is_empty() {
             let mut silent = right.clone();
-            silent.ask = Default::default();
+            silent.ask = SlotSet::default();
             tampered.push((1, silent));
         }
         let all = case.rule.facts_of_criterion(0);

@@ -15,9 +15,9 @@ use crate::support::{TestHub, cluster, story, until};
 /// What is known of somebody who is made from a number: of every kind of person there are some, and of many something is unknown.
 fn somebody(number_of: u64) -> Vec<pb::Fact> {
     let signed = number_of as i64;
-    let age = (number_of % 5 != 0).then(|| number("worker.age", 10 + signed % 40));
-    let months = (number_of % 3 != 0).then(|| number("worker.months", signed % 9));
-    let trained = (number_of % 4 != 0).then(|| truth("worker.trained", signed % 8 < 3));
+    let age = (!number_of.is_multiple_of(5)).then(|| number("worker.age", 10 + signed % 40));
+    let months = (!number_of.is_multiple_of(3)).then(|| number("worker.months", signed % 9));
+    let trained = (!number_of.is_multiple_of(4)).then(|| truth("worker.trained", signed % 8 < 3));
     [age, months, trained].into_iter().flatten().collect()
 }
 

@@ -171,8 +171,8 @@ pub(crate) async fn budget(
 }
 
 /// By a law.
-pub(crate) fn law() -> Option<LegalBasis> {
-    Some(LegalBasis { kind: LegalBasisKind::Law.into(), reference: "Article 9".to_owned() })
+pub(crate) fn law() -> LegalBasis {
+    LegalBasis { kind: LegalBasisKind::Law.into(), reference: "Article 9".to_owned() }
 }
 
 /// A watch of applications.

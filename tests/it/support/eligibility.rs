@@ -269,10 +269,12 @@ pub(crate) fn told(determination: &pb::Determination) -> String {
     let ask: Vec<_> = determination.ask.iter().map(|it| it.name.as_str()).collect();
     let mut told = format!("{} {verdict}{amount}", determination.programme);
     if !failed.is_empty() {
-        told.push_str(&format!(" failed {}", failed.join(",")));
+        told += " failed ";
+        told += &failed.join(",");
     }
     if !ask.is_empty() {
-        told.push_str(&format!(" ask {}", ask.join(",")));
+        told += " ask ";
+        told += &ask.join(",");
     }
     told
 }

@@ -13,7 +13,7 @@ fn read(path: &str) -> String {
 /// Labels that Prometheus, or the scrape, adds.
 const OUTSIDE: [&str; 5] = ["le", "instance", "job", "pod", "namespace"];
 
-/// Returns what is wrong with an expression of PromQL: metrics that nobody declares, labels that the metric does not have.
+/// Returns what is wrong with an expression of `PromQL`: metrics that nobody declares, labels that the metric does not have.
 fn wrong_with(expression: &str) -> Vec<String> {
     let names = Regex::new(r"\b(peshub_[a-z0-9_]+)(?:\{([^}]*)\})?").unwrap();
     let labels = Regex::new(r"([a-z_]+)\s*(?:=~|!~|!=|=)").unwrap();
@@ -97,7 +97,7 @@ fn the_alert_rules_watch_metrics_that_there_are() {
     let count = check("the alert rules", &rules);
     let guide = read("docs/guides/observing.md");
     let mut rules_seen = 0;
-    for rule in rules["groups"].as_array().unwrap().iter().flat_map(|it| it["rules"].as_array()) {
+    for rule in rules["groups"].as_array().unwrap().iter().filter_map(|it| it["rules"].as_array()) {
         for rule in rule {
             let name = rule["alert"].as_str().unwrap();
             assert!(guide.contains(&format!("### {name}\n")), "the guide does not tell of {name}");

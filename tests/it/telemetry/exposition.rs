@@ -44,7 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
             {
                 return Err(format!("a type that has no place here: {line}"));
             }
-            families.get_mut(name).ok_or("no family")?.kind = kind.to_owned();
+            kind.clone_into(&mut families.get_mut(name).ok_or("no family")?.kind);
         } else if line.starts_with('#') || line.is_empty() {
             return Err(format!("neither HELP nor TYPE nor a sample: {line:?}"));
         } else {

@@ -245,9 +245,11 @@ fn each_gap_is_found(spans: &[Span]) {
         assert!(of_trace.contains(name));
         let without: Vec<Span> = spans.iter().filter(|it| it.name != name).cloned().collect();
         whole(&without).expect_err(name);
-        let torn = spans.iter().cloned().map(|span| match span.name == name {
-            true => Span { trace_id: vec![7; 16], parent_span_id: vec![7; 8], ..span },
-            false => span,
+        let torn = spans.iter().cloned().map(|span| {
+            if span.name == name {
+                return Span { trace_id: vec![7; 16], parent_span_id: vec![7; 8], ..span };
+            }
+            span
         });
         whole(&torn.collect::<Vec<_>>()).expect_err(name);
     }
