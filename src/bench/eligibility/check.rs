@@ -22,6 +22,8 @@ const BUREAU: &str = "bureau-nation";
 const PLATFORMS: [&str; 2] = ["platform-north", "platform-south"];
 /// A system that publishes what another one drafted.
 const SYSTEM: &str = "bench-publisher";
+/// How often it is asked whether what was published is in force.
+const TRIES: usize = 100;
 /// Requests that differ.
 const REQUESTS: usize = 97;
 /// Connections of each platform, and calls under way on each.
@@ -52,6 +54,7 @@ pub async fn run(
     let programmes = published::of_china()?;
     furnish(&hub, &programmes).await?;
     let requests: Arc<[pb::CheckEligibilityRequest]> = requests(&programmes)?.into();
+    in_force(&hub, requests.first(), programmes.len()).await?;
     progress("checking");
     // First to warm up.
     checked(&hub, &requests, Duration::from_secs(1)).await?;
@@ -101,6 +104,24 @@ async fn furnish(hub: &ChildHub, programmes: &[pb::Programme]) -> Result<(), Ben
         publisher.publish_programme(publish).await.map_err(ClientError::from)?;
     }
     Ok(())
+}
+
+/// Waits until the hub answers by everything that was published.
+async fn in_force(
+    hub: &ChildHub,
+    request: Option<&pb::CheckEligibilityRequest>,
+    count: usize,
+) -> Result<(), BenchError> {
+    let mut client = hub.connect(BUREAU).await?.eligibility();
+    let request = request.cloned().unwrap_or_default();
+    for _ in 0..TRIES {
+        let answer = client.check_eligibility(request.clone()).await;
+        if answer.is_ok_and(|it| it.get_ref().determinations.len() == count) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(BenchError::Wrong("what was published is not in force".to_owned()))
 }
 
 /// Returns requests that state for each programme what one of its cases states.
