@@ -10,6 +10,7 @@ use crate::subsidies::book::{Book, Programmes, Published};
 use crate::subsidies::domain::{Day, Value};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::evaluator::rule::Trace;
+use crate::subsidies::programme::canonical::Encoded;
 use crate::subsidies::programme::question;
 use crate::subsidies::wire::determination::{Around, render};
 use crate::subsidies::wire::{eligibility as wire, fact};
@@ -102,7 +103,12 @@ impl Terms {
         for name in self.book.moving() {
             stated.facts.insert(Arc::clone(name), Value::Day(day));
         }
-        let trace = if detail == Detail::Verdict { Trace::Off } else { Trace::On };
+        let encoded = Encoded::of(&stated.facts);
+        let trace = match detail {
+            Detail::Verdict => Trace::Off,
+            Detail::Criteria => Trace::Reads,
+            Detail::Derivation => Trace::On,
+        };
         let mut rendered = Vec::with_capacity(self.programmes.len());
         let mut answers = Vec::new();
         for published in &self.programmes {
@@ -119,12 +125,16 @@ impl Terms {
             let around = Around {
                 edition: published.edition,
                 edition_sha256: &published.sha256,
-                facts: &stated.facts,
+                facts: &encoded,
                 rests_on: &stated.rests_on,
                 turns_on,
                 last_day_to_file,
             };
-            rendered.push(wire::cut(render(compiled, &answer, around), detail));
+            let mut determination = render(compiled, &answer, around);
+            if detail == Detail::Verdict {
+                determination.criteria = Vec::new();
+            }
+            rendered.push(determination);
             if rank_questions {
                 answers.push((compiled, answer));
             }

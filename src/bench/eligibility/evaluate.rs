@@ -117,7 +117,8 @@ fn check(
     for (((person, row), amount), answer) in
         people.iter().zip(rows).zip(&amounts).zip(&answers.rows)
     {
-        let (failed, by_hand) = person.by_hand(CAP);
+        let (failed, by_hand) =
+            person.by_hand(CAP).ok_or_else(|| wrong("a number does not fit"))?;
         let judged =
             rule.judge(row, &[CAP], Trace::On).map_err(|_| wrong("an evaluation failed"))?;
         let states = judged.criteria.iter().rev();

@@ -123,10 +123,11 @@ impl Person {
         .collect()
     }
 
-    /// The rule by hand: which criteria fail, a bit each, and the amount where none does.
+    /// The rule by hand: which criteria fail, a bit each, and the amount where none does; `None` where a number does not fit, which the
+    /// evaluator has to notice as well.
     #[must_use]
     #[inline(never)]
-    pub fn by_hand(&self, cap: i64) -> (u16, Option<i64>) {
+    pub fn by_hand(&self, cap: i64) -> Option<(u16, Option<i64>)> {
         let age = years_between(self.born, self.hired);
         let met = [
             self.employer_type < 2,
@@ -136,14 +137,17 @@ impl Person {
             !self.same_worker,
             self.weekly_hours >= 25,
             self.monthly_wage >= self.minimum_wage,
-            self.dismissed * 100 <= self.staff * 20,
+            self.dismissed.checked_mul(100)? <= self.staff.checked_mul(20)?,
             self.registered || self.disabled,
             (self.claimed - self.hired).whole_days() <= 365,
         ];
         let failed = met.iter().rev().fold(0, |bits, met| (bits << 1) | u16::from(!met));
+        if failed != 0 {
+            return Some((failed, None));
+        }
         let share = if self.disabled { 70 } else { 50 };
-        let monthly = (self.monthly_wage * share / 100).min(cap);
-        (failed, (failed == 0).then(|| monthly * self.insurance_months.min(12)))
+        let monthly = (self.monthly_wage.checked_mul(share)? / 100).min(cap);
+        Some((failed, Some(monthly.checked_mul(self.insurance_months.min(12))?)))
     }
 }
 

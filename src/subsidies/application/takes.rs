@@ -21,7 +21,7 @@ use crate::subsidies::domain::{Catalogue, Day, Facts, Value};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::evaluator::judgement::EvalError;
 use crate::subsidies::evaluator::rule::Trace;
-use crate::subsidies::programme::canonical::Sha256;
+use crate::subsidies::programme::canonical::{Encoded, Sha256};
 use crate::subsidies::programme::claims::{self, ClaimKey, Excludes, Subjects};
 use crate::subsidies::store::claim::Claims;
 use crate::subsidies::wire;
@@ -187,7 +187,7 @@ pub fn answer(
     let around = Around {
         edition: published.edition,
         edition_sha256: &sha256,
-        facts: &counted.facts,
+        facts: &Encoded::of(&counted.facts),
         rests_on: &counted.rests_on,
         turns_on: None,
         last_day_to_file: None,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::subsidies::evaluator::LOCALS_MAX;
-use crate::subsidies::evaluator::cell::{Cell, ErrorKind, Tag};
+use crate::subsidies::evaluator::cell::{Cell, ErrorKind};
 use crate::subsidies::evaluator::defect::Place;
 use crate::subsidies::evaluator::node::{Arithmetic, Compare, Fold, List, Node};
 use crate::subsidies::evaluator::possible::{
@@ -59,10 +59,10 @@ impl<'a> Spans<'a> {
     pub(crate) fn slot(&self, slot: u8, region: &Region) -> Abstract {
         match region.get(slot) {
             Some(domain) => valued(domain),
-            None => match self.view.cells.get(usize::from(slot)) {
-                Some(cell) if cell.tag == Tag::Known => known(cell.bits),
-                _ => Abstract { values: Values::AnyText, error: None },
-            },
+            None => self
+                .view
+                .slot(slot)
+                .map_or(Abstract { values: Values::AnyText, error: None }, known),
         }
     }
 
@@ -385,9 +385,7 @@ impl<'a> Spans<'a> {
                 Items { all: items, error: None, never: false }
             }
             None => {
-                let cell = self.view.cells.get(usize::from(slot)).copied();
-                let number = cell.map_or(0, |cell| cell.bits);
-                one(self.view.lists, usize::try_from(number).unwrap_or(usize::MAX))
+                one(self.view.lists, usize::try_from(self.view.value(slot)).unwrap_or(usize::MAX))
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::subsidies::evaluator::cell::{Cell, Tag};
 use crate::subsidies::evaluator::columns::Column;
 use crate::subsidies::evaluator::days::between;
 use crate::subsidies::evaluator::node::{Arithmetic, Compare, Node};
+use crate::subsidies::evaluator::row::Slots;
 use crate::subsidies::evaluator::run::{Run, View};
 
 /// Rows of a block.
@@ -342,12 +343,12 @@ impl<'a> Block<'a> {
     fn one_by_one(&mut self, node: &'a Node) -> Numbers {
         let mut found =
             Numbers { values: self.copy(&[]), known: Words::none(), error: Words::none() };
-        let mut cells: Vec<Cell> = Vec::with_capacity(self.columns.len());
+        let mut slots = Slots::default();
         for row in 0..self.rows {
-            cells.clear();
+            slots.clear();
             let at = self.from.saturating_add(row);
-            cells.extend(self.columns.iter().map(|column| column.cell(at)));
-            let cell = Run::new(View { cells: &cells, ..self.view }, Vec::new()).eval(node);
+            self.columns.iter().for_each(|column| slots.push(column.get(at)));
+            let cell = Run::<Cell>::new(slots.within(self.view), Vec::new()).eval(node);
             found.values.push(if cell.tag == Tag::Known { cell.bits } else { 0 });
             match cell.tag {
                 Tag::Known => found.known.set(row),

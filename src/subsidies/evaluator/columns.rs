@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use crate::subsidies::domain::{Facts, Value};
 use crate::subsidies::evaluator::block::{BLOCK, Block, WORD, Words};
-use crate::subsidies::evaluator::cell::Cell;
 use crate::subsidies::evaluator::judgement::{EvalError, Judgement, Range, State};
-use crate::subsidies::evaluator::row::Store;
+use crate::subsidies::evaluator::row::{Slots, Store};
 use crate::subsidies::evaluator::rule::{Rule, Trace};
 
 /// Facts of many subjects, put into a rule's slots. They belong to the rule for which they were made.
@@ -29,23 +28,20 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    fn push(&mut self, cell: Option<Cell>) {
+    fn push(&mut self, value: Option<i64>) {
         let bit = self.values.len() % WORD;
         if bit == 0 {
             self.known.push(0);
         }
         if let Some(word) = self.known.last_mut() {
-            *word |= u64::from(cell.is_some()) << bit;
+            *word |= u64::from(value.is_some()) << bit;
         }
-        self.values.push(cell.map_or(0, |cell| cell.bits));
+        self.values.push(value.unwrap_or_default());
     }
 
-    pub(crate) fn cell(&self, row: usize) -> Cell {
+    pub(crate) fn get(&self, row: usize) -> Option<i64> {
         let known = self.known.get(row / WORD).is_some_and(|word| (word >> (row % WORD)) & 1 == 1);
-        match self.values.get(row) {
-            Some(value) if known => Cell::known(*value),
-            _ => Cell::UNKNOWN,
-        }
+        self.values.get(row).copied().filter(|_| known)
     }
 }
 
@@ -90,9 +86,9 @@ impl Columns {
     /// Adds a row of what a look-up finds by the facts' names.
     pub fn push_with<'a>(&mut self, rule: &Rule, find: impl Fn(&Arc<str>) -> Option<&'a Value>) {
         for (column, definition) in self.slots.iter_mut().zip(&rule.facts) {
-            let cell = find(&definition.name)
-                .and_then(|value| self.store.cell(definition, &rule.vocabulary, value));
-            column.push(cell);
+            let value = find(&definition.name)
+                .and_then(|value| self.store.slot(definition, &rule.vocabulary, value));
+            column.push(value);
         }
         self.rows = self.rows.saturating_add(1);
     }
@@ -126,9 +122,10 @@ impl Rule {
         out.rows.clear();
         out.failed.clear();
         out.rows.reserve(columns.rows);
-        let mut cells = Vec::with_capacity(columns.slots.len());
+        let mut slots = Slots::default();
         let mut judgement = Judgement::default();
-        let view = columns.store.view(&[], &self.vocabulary, parameters);
+        let none = Slots::default();
+        let view = columns.store.view(&none, &self.vocabulary, parameters);
         for from in (0..columns.rows).step_by(BLOCK) {
             let rows = columns.rows.saturating_sub(from).min(BLOCK);
             let mut block = Block::new(&columns.slots, from, rows, view);
@@ -147,9 +144,9 @@ impl Rule {
                         |value: &i64| Range { least: *value, greatest: *value, exact: true };
                     Answer { verdict: State::Met, amount: amount.map(exact) }
                 } else {
-                    cells.clear();
-                    cells.extend(columns.slots.iter().map(|column| column.cell(row)));
-                    let view = columns.store.view(&cells, &self.vocabulary, parameters);
+                    slots.clear();
+                    columns.slots.iter().for_each(|column| slots.push(column.get(row)));
+                    let view = columns.store.view(&slots, &self.vocabulary, parameters);
                     match self.judge_view(view, Trace::Off, &mut judgement) {
                         Ok(()) => Answer { verdict: judgement.verdict, amount: judgement.amount },
                         Err(error) => {

@@ -1,7 +1,7 @@
 //! Judging: from a row to a judgement.
 
-use crate::subsidies::evaluator::bounds::Found;
-use crate::subsidies::evaluator::cell::{Cell, Tag};
+use crate::subsidies::evaluator::bounds;
+use crate::subsidies::evaluator::cell::{Cell, Outcome, Sure, Tag};
 use crate::subsidies::evaluator::judgement::{
     CriterionJudgement, EvalError, Judgement, Range, SlotSet, State,
 };
@@ -49,51 +49,68 @@ impl Rule {
         trace: Trace,
         out: &mut Judgement,
     ) -> Result<(), EvalError> {
+        if view.is_certain() && self.walk::<Sure>(view, trace, out)? == Walked::All {
+            return Ok(());
+        }
+        match self.walk::<Cell>(view, trace, out)? {
+            Walked::All => Ok(()),
+            Walked::Some => self.search(view, trace, out),
+        }
+    }
+
+    /// Evaluates the criteria and, where none fails, the amount.
+    fn walk<V: Outcome>(
+        &self,
+        view: View<'_>,
+        trace: Trace,
+        out: &mut Judgement,
+    ) -> Result<Walked, EvalError> {
         out.clear();
         if out.criteria.len() != self.criteria.len() {
             out.criteria.resize(self.criteria.len(), CriterionJudgement::OPEN);
         }
-        let mut run = Run::new(view, std::mem::take(&mut out.steps));
+        let mut run = Run::<V>::new(view, std::mem::take(&mut out.steps));
         let mut open = false;
         let mut failed = false;
-        let traced = if trace == Trace::On { u64::MAX } else { 0 };
+        let traced = if trace == Trace::Off { 0 } else { u64::MAX };
         for (index, (criterion, judged)) in self.criteria.iter().zip(&mut out.criteria).enumerate()
         {
             run.read = 0;
-            let cell = criterion.eval(&mut run);
-            if cell.tag == Tag::Error {
-                return Err(self.error(Which::Criterion(index), cell));
-            }
-            let known = cell.tag == Tag::Known;
-            let met = cell.bits != 0;
-            open |= !known;
-            failed |= known && !met;
-            judged.state = match (known, met) {
-                (true, true) => State::Met,
-                (true, false) => State::NotMet,
-                (false, _) => State::Unknown,
+            let found = criterion.eval(&mut run);
+            judged.state = match found.bits() {
+                Some(bits) => {
+                    failed |= bits == 0;
+                    if bits == 0 { State::NotMet } else { State::Met }
+                }
+                None if found.cell().tag == Tag::Error => {
+                    return Err(self.error(Which::Criterion(index), found.cell()));
+                }
+                None => {
+                    open = true;
+                    State::Unknown
+                }
             };
             judged.read = SlotSet(run.read & traced);
             judged.open = SlotSet::default();
         }
         out.verdict = if failed { State::NotMet } else { State::Met };
-        let known = failed || open || self.amount(&mut run, trace, out)?;
+        let is_open = open || !(failed || self.amount(&mut run, trace, out)?);
         out.cost = run.cost;
         out.steps = run.steps;
-        if open || !known { self.search(view, trace, out) } else { Ok(()) }
+        Ok(if is_open || run.hindered { Walked::Some } else { Walked::All })
     }
 
     /// Computes the amount; returns whether it is known.
     #[inline]
-    fn amount<'a>(
+    fn amount<'a, V: Outcome>(
         &'a self,
-        run: &mut Run<'a>,
+        run: &mut Run<'a, V>,
         trace: Trace,
         out: &mut Judgement,
     ) -> Result<bool, EvalError> {
         let Some(amount) = &self.amount else { return Ok(true) };
         run.kinds = (trace == Trace::On).then_some(&self.kinds);
-        let cell = run.eval(&amount.node);
+        let cell = run.eval(&amount.node).cell();
         run.kinds = None;
         match cell.tag {
             Tag::Known => {
@@ -132,6 +149,15 @@ impl Judgement {
         self.cost = 0;
         self.steps.clear();
     }
+}
+
+/// What a walk through a rule found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Walked {
+    /// Every answer.
+    All,
+    /// Some are open, or do not count.
+    Some,
 }
 
 /// Whether all criteria can be met.
@@ -260,29 +286,29 @@ impl<'a> Search<'a> {
             self.bound(amount, &binding)
         };
         match found {
-            Found::Range(range) => out.amount = Some(range),
-            Found::None(Some(cell)) if out.verdict == State::Met => {
+            bounds::Found::Range(range) => out.amount = Some(range),
+            bounds::Found::None(Some(cell)) if out.verdict == State::Met => {
                 return Err(self.rule().error(Which::Amount, cell));
             }
-            Found::None(_) => {}
+            bounds::Found::None(_) => {}
         }
         Ok(())
     }
 
     /// Computes an amount all of whose facts are known.
-    fn known_amount(&mut self, trace: Trace, out: &mut Judgement) -> Found {
+    fn known_amount(&mut self, trace: Trace, out: &mut Judgement) -> bounds::Found {
         let rule = self.rule();
-        let mut run = Run::new(self.view(), std::mem::take(&mut out.steps));
+        let mut run = Run::<Cell>::new(self.view(), std::mem::take(&mut out.steps));
         run.kinds = (trace == Trace::On).then_some(&rule.kinds);
         let cell = rule.amount.as_ref().map_or(Cell::UNKNOWN, |amount| run.eval(&amount.node));
         self.cost = self.cost.saturating_add(run.cost);
         out.steps = run.steps;
         match cell.tag {
             Tag::Known => {
-                Found::Range(Range { least: cell.bits, greatest: cell.bits, exact: true })
+                bounds::Found::Range(Range { least: cell.bits, greatest: cell.bits, exact: true })
             }
-            Tag::Unknown => Found::None(None),
-            Tag::Error => Found::None(Some(cell)),
+            Tag::Unknown => bounds::Found::None(None),
+            Tag::Error => bounds::Found::None(Some(cell)),
         }
     }
 }

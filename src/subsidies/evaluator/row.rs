@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::subsidies::domain::{Definition, Facts, Scalar, Value};
-use crate::subsidies::evaluator::cell::Cell;
 use crate::subsidies::evaluator::days::pack;
+use crate::subsidies::evaluator::judgement::SlotSet;
 use crate::subsidies::evaluator::run::View;
 use crate::subsidies::evaluator::vocabulary::Vocabulary;
 
 /// What is known of a subject, as far as one rule reads it. It belongs to the rule that made it.
 #[derive(Clone, Default)]
 pub struct Row {
-    pub(crate) cells: Vec<Cell>,
-    pub(crate) store: Store,
+    slots: Slots,
+    store: Store,
 }
 
 /// Facts are personal data: nothing of them is printed.
@@ -24,19 +24,46 @@ impl std::fmt::Debug for Row {
 
 impl Row {
     pub(crate) fn view<'a>(&'a self, known: &'a Vocabulary, parameters: &'a [i64]) -> View<'a> {
-        self.store.view(&self.cells, known, parameters)
+        self.store.view(&self.slots, known, parameters)
     }
 
     /// Takes other facts in, in place of those that are there.
     pub(crate) fn fill(&mut self, slots: &[Arc<Definition>], known: &Vocabulary, facts: &Facts) {
         self.store.clear();
-        self.cells.clear();
+        self.slots.clear();
         for definition in slots {
-            let cell = facts
-                .get(&definition.name)
-                .and_then(|value| self.store.cell(definition, known, value));
-            self.cells.push(cell.unwrap_or(Cell::UNKNOWN));
+            let value = facts.get(&definition.name);
+            self.slots.push(value.and_then(|value| self.store.slot(definition, known, value)));
         }
+    }
+}
+
+/// Values of a rule's slots, and which of them are known.
+#[derive(Clone, Default)]
+pub(crate) struct Slots {
+    /// Zero where it is not known.
+    values: Vec<i64>,
+    known: SlotSet,
+}
+
+impl Slots {
+    pub(crate) fn clear(&mut self) {
+        self.values.clear();
+        self.known = SlotSet::default();
+    }
+
+    /// Adds the next slot's value.
+    pub(crate) fn push(&mut self, value: Option<i64>) {
+        if value.is_some() {
+            // A rule reads at most 64 facts.
+            self.known.insert(u8::try_from(self.values.len()).unwrap_or(u8::MAX));
+        }
+        self.values.push(value.unwrap_or_default());
+    }
+
+    /// Returns a view of these slots in place of its own.
+    pub(crate) fn within<'a>(&'a self, view: View<'a>) -> View<'a> {
+        View { values: &self.values, known: self.known, ..view }
     }
 }
 
@@ -55,29 +82,31 @@ impl Store {
 
     pub(crate) fn view<'a>(
         &'a self,
-        cells: &'a [Cell],
+        slots: &'a Slots,
         known: &'a Vocabulary,
         parameters: &'a [i64],
     ) -> View<'a> {
-        View { cells, lists: &self.lists, texts: [known.texts(), &self.texts], parameters }
+        let texts = [known.texts(), self.texts.as_slice()];
+        let (values, known) = (slots.values.as_slice(), slots.known);
+        View { values, known, lists: &self.lists, texts, parameters }
     }
 
-    /// Returns the cell of a value; `None` when it is of another kind than the fact.
-    pub(crate) fn cell(
+    /// Returns what a value is in a slot; `None` when it is of another kind than the fact.
+    pub(crate) fn slot(
         &mut self,
         definition: &Definition,
         known: &Vocabulary,
         value: &Value,
-    ) -> Option<Cell> {
+    ) -> Option<i64> {
         match (value, definition.max_items) {
             (Value::List(items), Some(_)) => {
                 let bits = items.iter().map(|item| self.bits(definition.kind, known, item));
                 let bits = bits.collect::<Option<_>>()?;
                 let number = i64::try_from(self.lists.len()).ok()?;
                 self.lists.push(bits);
-                Some(Cell::known(number))
+                Some(number)
             }
-            (_, None) => self.bits(definition.kind, known, value).map(Cell::known),
+            (_, None) => self.bits(definition.kind, known, value),
             (_, Some(_)) => None,
         }
     }

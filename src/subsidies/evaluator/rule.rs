@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::subsidies::domain::{Definition, Facts};
-use crate::subsidies::evaluator::cell::Cell;
+use crate::subsidies::evaluator::cell::{Cell, Outcome};
 use crate::subsidies::evaluator::check::{Checker, Type, check};
 use crate::subsidies::evaluator::days::unpack;
 use crate::subsidies::evaluator::defect::{Defect, DefectCode, Place};
@@ -58,12 +58,14 @@ impl fmt::Display for Which {
     }
 }
 
-/// Whether the facts that each criterion read and the amount's derivation are wanted.
+/// What is wanted besides the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trace {
-    /// No.
+    /// Nothing.
     Off,
-    /// Yes.
+    /// The facts that each criterion read.
+    Reads,
+    /// These, and the amount's derivation.
     On,
 }
 
@@ -229,19 +231,24 @@ impl Compiled {
 
     /// Evaluates it: true when any of its expressions is.
     #[inline]
-    pub(crate) fn eval<'a>(&'a self, run: &mut Run<'a>) -> Cell {
+    pub(crate) fn eval<'a, V: Outcome>(&'a self, run: &mut Run<'a, V>) -> V {
         let own = run.eval(&self.own.node);
         if self.wider.is_empty() { own } else { self.widened(run, own) }
     }
 
     #[cold]
-    fn widened<'a>(&'a self, run: &mut Run<'a>, own: Cell) -> Cell {
+    fn widened<'a, V: Outcome>(&'a self, run: &mut Run<'a, V>, own: V) -> V {
         let mut found = own;
         for (number, body) in (1_i64..).zip(&self.wider) {
-            if found == Cell::TRUE {
+            if found.bits() == Some(1) {
                 return found;
             }
-            found = found.or(run.eval(&body.node).of_source(number));
+            let wider = run.eval(&body.node).of_source(number);
+            found = match wider.bits() {
+                Some(_) if found.bits().is_some() => wider,
+                Some(1) => wider,
+                _ => found.weaker(wider),
+            };
         }
         found
     }

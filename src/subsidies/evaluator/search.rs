@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range as Between;
 
 use crate::subsidies::evaluator::abstracted::Spans;
-use crate::subsidies::evaluator::cell::{Cell, Tag};
+use crate::subsidies::evaluator::cell::{Cell, Outcome as _};
 use crate::subsidies::evaluator::judgement::SlotSet;
 use crate::subsidies::evaluator::possible::Outcomes;
 use crate::subsidies::evaluator::region::{Candidates, Domain, Region, constants, domain, single};
@@ -94,7 +94,7 @@ pub(crate) struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub(crate) fn new(rule: &'a Rule, view: View<'a>) -> Self {
-        let known = |slot: usize| view.cells.get(slot).is_some_and(|cell| cell.tag == Tag::Known);
+        let known = |slot: usize| view.known.contains(slot);
         let lists = rule.facts.iter().enumerate();
         let lists = lists.filter(|(slot, fact)| fact.max_items.is_some() && !known(*slot)).count();
         let mut found = Vec::new();

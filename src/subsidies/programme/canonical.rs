@@ -3,9 +3,10 @@
 //! An edition is the contract's message, encoded with the fields in the order of their numbers and without what is absent, which is
 //! how this hub encodes; it has no maps. Facts are the contract's, in order of their names, without provenance.
 
+use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use prost::Message as _;
 
 use crate::pb::peshub::subsidies::v1 as pb;
@@ -28,15 +29,41 @@ pub fn edition(edition: &pb::Edition) -> Vec<u8> {
     edition.encode_to_vec()
 }
 
-/// Returns the bytes of those of some facts that are named; `names` are in order.
-#[must_use]
-pub fn facts(facts: &Facts, names: &[Arc<str>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (name, value) in facts.iter().filter(|(name, _)| names.binary_search(name).is_ok()) {
-        frame(&mut bytes, name.as_bytes());
-        frame(&mut bytes, &self::value(value));
+/// A subject's facts in their one form, each by itself: what several programmes read of them is encoded once.
+#[derive(Clone, Default)]
+pub struct Encoded(Vec<(Arc<str>, Vec<u8>)>);
+
+/// Facts are personal data: nothing of them is printed.
+impl fmt::Debug for Encoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Encoded { .. }")
     }
-    bytes
+}
+
+impl Encoded {
+    /// Encodes facts.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        let encoded = facts.iter().map(|(name, value)| {
+            let mut bytes = Vec::new();
+            frame(&mut bytes, name.as_bytes());
+            frame(&mut bytes, &self::value(value));
+            (Arc::clone(name), bytes)
+        });
+        Self(encoded.collect())
+    }
+
+    /// Returns the SHA-256 of those that are named; `names` are in order.
+    #[must_use]
+    pub fn sha256(&self, names: &[Arc<str>]) -> Sha256 {
+        let mut context = Context::new(&SHA256);
+        for name in names {
+            let found = self.0.binary_search_by(|(own, _)| own.cmp(name));
+            let found = found.ok().and_then(|index| self.0.get(index));
+            found.into_iter().for_each(|(_, bytes)| context.update(bytes));
+        }
+        context.finish().as_ref().try_into().unwrap_or_default()
+    }
 }
 
 /// Returns a value's bytes.

@@ -7,7 +7,6 @@ use crate::codes::divisions::Division;
 use crate::pb::peshub::subsidies::v1::{CriterionState, Rounding, Verdict};
 use crate::subsidies::domain::{Catalogue, Day, Facts, Value};
 use crate::subsidies::evaluator::judgement::{DerivationStep, EvalError, Judgement, Range, State};
-use crate::subsidies::evaluator::row::Row;
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::{CompiledProgramme, CompiledVersion, Variant};
 
@@ -91,7 +90,13 @@ impl CompiledProgramme {
         let variant = version.variant(division);
         let row = variant.rule.bind(facts);
         let judgement = variant.rule.judge(&row, &variant.values, trace)?;
-        let concluded = self.concluded(version, variant, &row, &judgement);
+        let mut concluded = self.concluded(version, variant, &judgement);
+        if trace == Trace::On
+            && concluded.amount.is_some()
+            && judgement.amount.is_some_and(|range| range.known().is_some())
+        {
+            concluded.derivation = variant.rule.derivation(&row, &judgement);
+        }
         Ok(Determined { selected_on: Some(day), ..concluded })
     }
 
@@ -118,13 +123,11 @@ impl CompiledProgramme {
         &self,
         version: &CompiledVersion,
         variant: &Variant,
-        row: &Row,
         judgement: &Judgement,
     ) -> Determined {
         let rule = &variant.rule;
         let names = |set| rule.names(set).cloned().collect();
         let amount = judgement.amount.filter(|_| judgement.verdict != State::NotMet);
-        let is_known = amount.is_some_and(|range| range.known().is_some());
         let criteria = version.criteria.iter().zip(&judgement.criteria);
         Determined {
             verdict: verdict(judgement.verdict),
@@ -140,7 +143,7 @@ impl CompiledProgramme {
                 })
                 .collect(),
             amount: amount.map(|range| self.rounded(range)),
-            derivation: if is_known { rule.derivation(row, judgement) } else { Vec::new() },
+            derivation: Vec::new(),
             ask: names(judgement.ask),
             cost: judgement.cost,
             is_exact: judgement.exact,

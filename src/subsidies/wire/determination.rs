@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::codes::divisions::Division;
 use crate::pb::peshub::subsidies::v1 as pb;
-use crate::subsidies::domain::{Day, Facts};
+use crate::subsidies::domain::Day;
 use crate::subsidies::evaluator;
-use crate::subsidies::programme::canonical::{self, Sha256};
+use crate::subsidies::programme::canonical::{Encoded, Sha256};
 use crate::subsidies::programme::determine::Determined;
 use crate::subsidies::programme::{CompiledProgramme, Shown};
 
@@ -19,7 +19,7 @@ pub struct Around<'a> {
     /// SHA-256 of the edition.
     pub edition_sha256: &'a Sha256,
     /// What was known of the subject.
-    pub facts: &'a Facts,
+    pub facts: &'a Encoded,
     /// Where facts come from that rest on more than somebody's word.
     pub rests_on: &'a BTreeMap<Arc<str>, pb::Provenance>,
     /// The day on which the verdict turns.
@@ -64,9 +64,7 @@ pub fn render(
         last_day_to_file: day(around.last_day_to_file),
         cost: i64::try_from(answer.cost).unwrap_or(i64::MAX),
         edition_sha256: around.edition_sha256.to_vec().into(),
-        facts_sha256: canonical::sha256(&canonical::facts(around.facts, &programme.facts))
-            .to_vec()
-            .into(),
+        facts_sha256: around.facts.sha256(&programme.facts).to_vec().into(),
         selected_on: day(answer.selected_on),
         evaluator: evaluator::VERSION,
         overlay: answer.overlay.map_or_else(String::new, |it: &Division| it.code().to_owned()),

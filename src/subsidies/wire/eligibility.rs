@@ -80,20 +80,6 @@ pub fn failed(programme: &CompiledProgramme, error: &EvalError) -> SubsidyError 
     }
 }
 
-/// Leaves out what was not asked for.
-#[must_use]
-pub fn cut(mut determination: pb::Determination, detail: Detail) -> pb::Determination {
-    if detail == Detail::Verdict {
-        determination.criteria = Vec::new();
-    }
-    if detail != Detail::Derivation
-        && let Some(amount) = &mut determination.amount
-    {
-        amount.derivation = Vec::new();
-    }
-    determination
-}
-
 /// Returns a question as the contract has it; one of `programmes` says how the fact can be shown.
 #[must_use]
 pub fn question<'a>(
