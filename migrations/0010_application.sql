@@ -4,7 +4,7 @@
 
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 
--- What a programme may cost for applications that are filed within some days. The row is the guard: nothing is reserved beyond it.
+-- What a programme may cost for applications that are filed within some days.
 CREATE TABLE budget (
     budget_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     bureau_id      bigint NOT NULL REFERENCES participant,
@@ -13,15 +13,25 @@ CREATE TABLE budget (
     currency       text NOT NULL,
     -- All in minor units.
     cap            bigint NOT NULL,
+    clawed_back    bigint NOT NULL DEFAULT 0 CONSTRAINT budget_clawed_back_not_negative CHECK (clawed_back >= 0),
+    revision       bigint NOT NULL DEFAULT 1,
+    CONSTRAINT budget_once EXCLUDE USING gist (programme WITH =, filed_on WITH &&)
+);
+
+-- A budget's shares are its guard: nothing is reserved beyond a share's room, and the rooms add up to the cap. Whoever files holds one
+-- share until the commit is on disk, so that as many can file at once as there are shares.
+CREATE TABLE budget_share (
+    budget_id      bigint NOT NULL REFERENCES budget,
+    share          smallint NOT NULL,
+    room           bigint NOT NULL DEFAULT 0,
     reserved       bigint NOT NULL DEFAULT 0,
     committed      bigint NOT NULL DEFAULT 0,
     paid           bigint NOT NULL DEFAULT 0,
-    clawed_back    bigint NOT NULL DEFAULT 0,
-    revision       bigint NOT NULL DEFAULT 1,
-    CONSTRAINT budget_not_negative CHECK (least(reserved, committed, paid, clawed_back) >= 0),
-    CONSTRAINT budget_within_cap CHECK (reserved + committed + paid <= cap),
-    CONSTRAINT budget_once EXCLUDE USING gist (programme WITH =, filed_on WITH &&)
--- Every claim changes it: room for versions of the row on its page.
+    revision       bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (budget_id, share),
+    CONSTRAINT budget_share_not_negative CHECK (least(room, reserved, committed, paid) >= 0),
+    CONSTRAINT budget_share_within_room CHECK (reserved + committed + paid <= room)
+-- Every claim changes one: room for versions of the row on its page.
 ) WITH (fillfactor = 10);
 
 -- An application, or an offer of a bureau. What it states is sealed with the worker's own key, so that erasing the worker destroys it.
@@ -128,6 +138,9 @@ CREATE TABLE application_follow (
 ALTER TABLE budget ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON budget USING (bureau_id = (SELECT peshub_participant()));
 
+ALTER TABLE budget_share ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON budget_share USING (EXISTS (SELECT FROM budget b WHERE b.budget_id = budget_share.budget_id));
+
 ALTER TABLE application ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON application USING ((SELECT peshub_participant()) IN (bureau_id, platform_id));
 -- An offer that nobody has accepted is for every platform that knows the worker.
@@ -156,22 +169,65 @@ CREATE POLICY own ON application_credential USING (EXISTS (
 
 ALTER TABLE application_follow ENABLE ROW LEVEL SECURITY;
 
+-- Sets a budget's cap, and gives each share what it uses and an equal part of what is left; `more` of it goes to the share `own` besides.
+-- Returns false when the cap is less than what is used and `more`: then nothing is changed.
+CREATE FUNCTION budget_level(budget bigint, new_cap bigint, own integer DEFAULT 0, more bigint DEFAULT 0)
+RETURNS boolean LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp AS $$
+DECLARE
+    shares bigint;
+    spare bigint;
+BEGIN
+    -- In the same order for everybody; what follows sees what those have committed that had a share before.
+    PERFORM FROM budget_share s WHERE s.budget_id = budget_level.budget ORDER BY s.share FOR UPDATE;
+    SELECT count(*), new_cap - more - sum(s.reserved + s.committed + s.paid) INTO shares, spare
+    FROM budget_share s WHERE s.budget_id = budget_level.budget;
+    IF spare IS NULL OR spare < 0 THEN
+        RETURN false;
+    END IF;
+    UPDATE budget_share s SET room = s.reserved + s.committed + s.paid + spare / shares
+        + CASE WHEN s.share < spare % shares THEN 1 ELSE 0 END + CASE WHEN s.share = own THEN more ELSE 0 END
+    WHERE s.budget_id = budget_level.budget;
+    UPDATE budget b SET cap = new_cap, revision = b.revision + 1 WHERE b.budget_id = budget_level.budget AND b.cap <> new_cap;
+    RETURN true;
+END
+$$;
+
+-- Gives a new budget its shares.
+CREATE FUNCTION budget_shares() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO budget_share (budget_id, share) SELECT NEW.budget_id, number FROM generate_series(0, 15) AS number;
+    PERFORM budget_level(NEW.budget_id, NEW.cap);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER budget_shares AFTER INSERT ON budget FOR EACH ROW EXECUTE FUNCTION budget_shares();
+
 -- Budgets are their bureau's to see; whoever files is told whether there is enough, and no more. Moves what an application has of a
 -- budget from one stage to another: takes `old_amount` out of `old_stage` and puts `new_amount` into `new_stage`. Returns false when that is
 -- beyond the cap: then nothing is changed.
-CREATE FUNCTION budget_move(budget bigint, old_stage smallint, old_amount bigint, new_stage smallint, new_amount bigint)
-RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH moved AS (
-        UPDATE budget b SET
-            reserved  = b.reserved  - CASE old_stage WHEN 1 THEN old_amount ELSE 0 END + CASE new_stage WHEN 1 THEN new_amount ELSE 0 END,
-            committed = b.committed - CASE old_stage WHEN 2 THEN old_amount ELSE 0 END + CASE new_stage WHEN 2 THEN new_amount ELSE 0 END,
-            paid      = b.paid      - CASE old_stage WHEN 3 THEN old_amount ELSE 0 END + CASE new_stage WHEN 3 THEN new_amount ELSE 0 END,
-            revision  = b.revision + 1
-        WHERE b.budget_id = budget_move.budget
-          AND b.reserved + b.committed + b.paid
-              - CASE WHEN old_stage > 0 THEN old_amount ELSE 0 END + CASE WHEN new_stage > 0 THEN new_amount ELSE 0 END <= b.cap
-        RETURNING 1)
-    SELECT EXISTS (SELECT FROM moved)
+CREATE FUNCTION budget_move(budget bigint, application uuid, old_stage smallint, old_amount bigint, new_stage smallint, new_amount bigint)
+RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    -- The last byte of an application's id is random, and it stays: what was put into a share is taken out of it.
+    own integer := get_byte(uuid_send(application), 15) % 16;
+    more bigint := CASE WHEN new_stage > 0 THEN new_amount ELSE 0 END - CASE WHEN old_stage > 0 THEN old_amount ELSE 0 END;
+BEGIN
+    LOOP
+        UPDATE budget_share s SET
+            reserved  = s.reserved  - CASE old_stage WHEN 1 THEN old_amount ELSE 0 END + CASE new_stage WHEN 1 THEN new_amount ELSE 0 END,
+            committed = s.committed - CASE old_stage WHEN 2 THEN old_amount ELSE 0 END + CASE new_stage WHEN 2 THEN new_amount ELSE 0 END,
+            paid      = s.paid      - CASE old_stage WHEN 3 THEN old_amount ELSE 0 END + CASE new_stage WHEN 3 THEN new_amount ELSE 0 END,
+            revision  = s.revision + 1
+        WHERE s.budget_id = budget_move.budget AND s.share = own AND s.reserved + s.committed + s.paid + more <= s.room;
+        IF FOUND THEN
+            RETURN true;
+        END IF;
+        -- The share is used up: what others have left is divided anew, if there is enough of it.
+        IF NOT coalesce((SELECT budget_level(b.budget_id, b.cap, own, more) FROM budget b WHERE b.budget_id = budget_move.budget), false) THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+END
 $$;
 
 -- Which budget pays for applications of a programme that are filed on a day.
@@ -200,6 +256,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 GRANT SELECT, INSERT, UPDATE ON budget, application TO peshub_participant;
+GRANT SELECT, UPDATE ON budget_share TO peshub_participant;
 GRANT SELECT, INSERT, DELETE ON claim TO peshub_participant;
 GRANT SELECT, INSERT ON decision TO peshub_participant;
 GRANT SELECT, INSERT, UPDATE, DELETE ON application_credential TO peshub_participant;

@@ -152,7 +152,7 @@ async fn claim_once(shared: &Shared, person: u32) -> Result<bool, DbError> {
     let told = Told { header: vec![0; 400], facets: vec![format!("p:{}", shared.participant)] };
     application::create(&mut tx, &row, &told).await?;
     let reserved = (Stage::Reserved, AMOUNT);
-    budget::move_part(&mut tx, shared.budget, (Stage::Nothing, 0), reserved).await?;
+    budget::move_part(&mut tx, shared.budget, id.0, (Stage::Nothing, 0), reserved).await?;
     tx.commit(Record::new(now, format!("applications/{id}"), "application.submitted")).await?;
     Ok(true)
 }
@@ -198,7 +198,7 @@ async fn check(db: &Db, taken: i64) -> Result<(), BenchError> {
     let mut tx = db.read(&Permit::of_hub()).await?;
     let found: (i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM claim), (SELECT count(*) FROM claim a JOIN claim b ON a.subject = b.subject AND a.grp = b.grp
-                 AND a.period && b.period AND a.ctid < b.ctid), (SELECT reserved FROM budget)",
+                 AND a.period && b.period AND a.ctid < b.ctid), (SELECT sum(reserved)::bigint FROM budget_share)",
     )
     .fetch_one(tx.connection())
     .await?;

@@ -281,7 +281,9 @@ impl<'a> Held<'a> {
         store::save(self.tx, &self.row, &told).await?;
         if let Some(budget) = self.row.budget_id {
             let after = (share, self.row.amount);
-            if !budget::move_part(self.tx, budget, self.before, after).await? {
+            if !budget::move_part(self.tx, budget, self.row.application_id, self.before, after)
+                .await?
+            {
                 return Err(SubsidyError::BudgetExhausted);
             }
         }
@@ -346,6 +348,7 @@ pub async fn fund(tx: &mut WriteTx, row: &mut Row, takes: &Takes) -> Result<(), 
 pub async fn reserve(tx: &mut WriteTx, row: &Row) -> Result<(), SubsidyError> {
     let Some(budget) = row.budget_id else { return Ok(()) };
     let stage = Stage::of_number(row.stage).unwrap_or_default();
-    let has_it = budget::move_part(tx, budget, (Stage::Nothing, 0), (stage, row.amount)).await?;
+    let (before, after) = ((Stage::Nothing, 0), (stage, row.amount));
+    let has_it = budget::move_part(tx, budget, row.application_id, before, after).await?;
     if has_it { Ok(()) } else { Err(SubsidyError::BudgetExhausted) }
 }

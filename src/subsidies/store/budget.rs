@@ -1,10 +1,35 @@
-//! The SQL of budgets. A budget's row is its guard: what it has not left is not reserved, whoever asks at the same time.
+//! The SQL of budgets. A budget's shares are its guard: what they have not left is not reserved, whoever asks at the same time.
 
 use time::Date;
+use uuid::Uuid;
 
 use crate::kernel::ids::ParticipantId;
 use crate::platform::db::{DbError, ReadTx, WriteTx};
 use crate::subsidies::application::machine::Stage;
+
+/// Selects budgets of a bureau: of one programme unless its name is empty, and of one first day unless it is absent.
+macro_rules! select_budgets {
+    ($connection:expr, $bureau:expr, $programme:expr, $from:expr) => {
+        sqlx::query_as!(
+            Budget,
+            r#"SELECT b.budget_id, b.programme, lower(b.filed_on) AS "from_day!", upper(b.filed_on) AS "until_day!", b.currency, b.cap,
+                      s.reserved AS "reserved!", s.committed AS "committed!", s.paid AS "paid!", b.clawed_back,
+                      b.revision + s.revision AS "revision!"
+               FROM budget b CROSS JOIN LATERAL (
+                   SELECT sum(reserved)::bigint AS reserved, sum(committed)::bigint AS committed, sum(paid)::bigint AS paid,
+                          sum(revision)::bigint AS revision
+                   FROM budget_share WHERE budget_id = b.budget_id) s
+               WHERE b.bureau_id = $1 AND ($2 = '' OR b.programme = $2) AND ($3::date IS NULL OR lower(b.filed_on) = $3)
+               ORDER BY b.programme, b.filed_on LIMIT 1000"#,
+            $bureau,
+            $programme,
+            $from,
+        )
+        .fetch_all($connection)
+        .await
+        .map_err(DbError::from)
+    };
+}
 
 /// A budget.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +79,7 @@ pub async fn of(
 pub type Part = (Stage, i64);
 
 /// Moves what an application has of a budget. Returns false when that is beyond the cap: then nothing was changed. Ask it last in a
-/// transaction: everybody who files for the programme waits for the row.
+/// transaction: some of those who file for the programme wait for the same share.
 ///
 /// # Errors
 ///
@@ -62,6 +87,7 @@ pub type Part = (Stage, i64);
 pub async fn move_part(
     tx: &mut WriteTx,
     budget: i64,
+    application: Uuid,
     (from, before): Part,
     (to, after): Part,
 ) -> Result<bool, DbError> {
@@ -69,8 +95,9 @@ pub async fn move_part(
         return Ok(true);
     }
     let moved = sqlx::query_scalar!(
-        r#"SELECT budget_move($1, $2, $3, $4, $5) AS "moved!""#,
+        r#"SELECT budget_move($1, $2, $3, $4, $5, $6) AS "moved!""#,
         budget,
+        application,
         from.number(),
         before,
         to.number(),
@@ -110,12 +137,9 @@ pub async fn set(
     (cap, currency): (i64, &str),
 ) -> Result<Option<Budget>, DbError> {
     let bureau = tx.permit().participant().map_or(0, |it| it.0);
-    let changed = sqlx::query_as!(
-        Budget,
-        r#"UPDATE budget SET cap = $5, revision = revision + 1
-           WHERE bureau_id = $1 AND programme = $2 AND filed_on = daterange($3, $4) AND reserved + committed + paid <= $5
-           RETURNING budget_id, programme, lower(filed_on) AS "from_day!", upper(filed_on) AS "until_day!", currency, cap, reserved,
-                     committed, paid, clawed_back, revision"#,
+    let levelled = sqlx::query_scalar!(
+        r#"SELECT budget_level(budget_id, $5) AS "levelled!" FROM budget
+           WHERE bureau_id = $1 AND programme = $2 AND filed_on = daterange($3, $4)"#,
         bureau,
         programme,
         from,
@@ -124,37 +148,24 @@ pub async fn set(
     )
     .fetch_optional(tx.connection())
     .await?;
-    if changed.is_some() {
-        return Ok(changed);
-    }
-    let is_there = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM budget WHERE bureau_id = $1 AND programme = $2 AND filed_on = daterange($3, $4)) AS "is!""#,
-        bureau,
-        programme,
-        from,
-        until,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    if is_there {
+    if levelled == Some(false) {
         return Ok(None);
     }
-    let made = sqlx::query_as!(
-        Budget,
-        r#"INSERT INTO budget (bureau_id, programme, filed_on, currency, cap)
-           VALUES ($1, $2, daterange($3, $4), $5, $6)
-           RETURNING budget_id, programme, lower(filed_on) AS "from_day!", upper(filed_on) AS "until_day!", currency, cap, reserved,
-                     committed, paid, clawed_back, revision"#,
-        bureau,
-        programme,
-        from,
-        until,
-        currency,
-        cap,
-    )
-    .fetch_one(tx.connection())
-    .await?;
-    Ok(Some(made))
+    if levelled.is_none() {
+        sqlx::query!(
+            "INSERT INTO budget (bureau_id, programme, filed_on, currency, cap) VALUES ($1, $2, daterange($3, $4), $5, $6)",
+            bureau,
+            programme,
+            from,
+            until,
+            currency,
+            cap,
+        )
+        .execute(tx.connection())
+        .await?;
+    }
+    let found = select_budgets!(tx.connection(), bureau, programme, Some(from))?;
+    Ok(found.into_iter().next())
 }
 
 /// Returns the budgets of the permit's holder, at most 1,000; of one programme unless its name is empty.
@@ -164,16 +175,5 @@ pub async fn set(
 /// The database fails.
 pub async fn list(tx: &mut ReadTx, programme: &str) -> Result<Vec<Budget>, DbError> {
     let bureau = tx.permit().participant().map_or(0, |it| it.0);
-    let found = sqlx::query_as!(
-        Budget,
-        r#"SELECT budget_id, programme, lower(filed_on) AS "from_day!", upper(filed_on) AS "until_day!", currency, cap, reserved,
-                  committed, paid, clawed_back, revision
-           FROM budget WHERE bureau_id = $1 AND ($2 = '' OR programme = $2)
-           ORDER BY programme, filed_on LIMIT 1000"#,
-        bureau,
-        programme,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(found)
+    select_budgets!(tx.connection(), bureau, programme, None::<Date>)
 }

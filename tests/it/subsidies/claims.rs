@@ -220,7 +220,10 @@ async fn compare(pool: &PgPool, told: &[Told]) {
     assert_eq!(own, stored, "what was acknowledged is there, and nothing else");
     assert!(live.iter().all(|it| (it.1, it.2) == (AMOUNT, 1)));
     let reserved: (i64, i64) =
-        sqlx::query_as("SELECT reserved, cap FROM budget").fetch_one(pool).await.unwrap();
+        sqlx::query_as("SELECT (SELECT sum(reserved)::bigint FROM budget_share), cap FROM budget")
+            .fetch_one(pool)
+            .await
+            .unwrap();
     assert_eq!(
         reserved,
         (FUNDED * AMOUNT, FUNDED * AMOUNT),
