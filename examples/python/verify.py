@@ -49,8 +49,8 @@ def show(verdict: credential.Verdict) -> None:
             state = short(credential.CheckOutcome, check.outcome).lower()
             print(f"  {state:<6} {check.id:<27} {check.clause}{': ' + check.detail if check.detail else ''}")
     if verdict.claims_json:
-        told = json.loads(verdict.claims_json)
-        print(f"told: {json.dumps(told, ensure_ascii=False, sort_keys=True)}")
+        told = json.dumps(json.loads(verdict.claims_json), ensure_ascii=False, separators=(",", ":"))
+        print(f"told: {told}")
     if verdict.withheld:
         print(f"withheld: {', '.join('.'.join(it.segments) for it in verdict.withheld)}")
 
