@@ -71,6 +71,15 @@ class Catalogue {
 /** Returns a text in a language, or in the first that there is. */
 const words = (texts, language) => (texts.find((it) => it.language === language) ?? texts[0])?.text ?? "";
 
+/** Returns the texts of a criterion and its law: those of the region where its overlay has made the criterion wider. */
+function wording(programme, version, { overlay, version: name }, id) {
+  const here = programme.overlays.filter((it) => it.division.code === overlay && ["", name].includes(it.version));
+  const all = here.flatMap((whole) => whole.widened.map((criterion) => [whole, criterion]));
+  all.push(...version.criteria.map((criterion) => [version, criterion]));
+  const [whole, criterion] = all.find(([, it]) => it.id === id) ?? [undefined, { texts: [] }];
+  return [criterion.texts, criterion.legalSource || whole?.legalSource || ""];
+}
+
 /** Prints what a programme answers: the verdict, the amount, and every criterion with its words and its law. */
 async function show(answer, catalogue, language) {
   const programme = await catalogue.programme(answer.programme, answer.edition);
@@ -81,10 +90,9 @@ async function show(answer, catalogue, language) {
   const title = `${answer.programme} ${answer.edition}/${answer.version}, ${words(programme.titles, language)}`;
   console.log(`${title}: ${short(answer.verdict, "VERDICT")}${amount}`);
   for (const outcome of answer.criteria) {
-    const criterion = version.criteria.find((it) => it.id === outcome.id);
+    const [texts, law] = wording(programme, version, answer, outcome.id);
     const state = short(outcome.state, "CRITERION_STATE").toLowerCase().replace("_", " ");
-    const law = criterion.legalSource || version.legalSource;
-    console.log(`  ${state.padEnd(8)} ${words(criterion.texts, language)} [${law}]`);
+    console.log(`  ${state.padEnd(8)} ${words(texts, language)} [${law}]`);
     if (outcome.openFacts.length) console.log(`           depends on ${outcome.openFacts.join(", ")}`);
   }
   for (const it of answer.ask) {

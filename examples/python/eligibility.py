@@ -80,6 +80,16 @@ def words(texts, language: str) -> str:
     return next((it.text for it in texts if it.language == language), texts[0].text if texts else "")
 
 
+def wording(programme, version, answer: determination.Determination, criterion_id: str):
+    """Returns the texts of a criterion and its law: those of the region where its overlay has made the criterion wider."""
+    here = (it for it in programme.overlays if it.division.code == answer.overlay and it.version in ("", answer.version))
+    widened = ((overlay, it) for overlay in here for it in overlay.widened)
+    for whole, criterion in [*widened, *((version, it) for it in version.criteria)]:
+        if criterion.id == criterion_id:
+            return criterion.texts, criterion.legal_source or whole.legal_source
+    return [], ""
+
+
 def show(answer: determination.Determination, catalogue: Catalogue, language: str) -> None:
     """Prints what a programme answers: the verdict, the amount, and every criterion with its words and its law."""
     programme = catalogue.programme(answer.programme, answer.edition)
@@ -90,12 +100,10 @@ def show(answer: determination.Determination, catalogue: Catalogue, language: st
         least, greatest = answer.amount.least, answer.amount.greatest
         amount = f", {least if least == greatest else f'{least} to {greatest}'} minor units of {answer.amount.currency}"
     print(f"{answer.programme} {answer.edition}/{answer.version}, {words(programme.titles, language)}: {verdict}{amount}")
-    criteria = {it.id: it for it in version.criteria} if version else {}
     for outcome in answer.criteria:
-        criterion = criteria[outcome.id]
+        texts, law = wording(programme, version, answer, outcome.id)
         state = short(determination.CriterionState, outcome.state).lower().replace("_", " ")
-        law = criterion.legal_source or version.legal_source
-        print(f"  {state:<8} {words(criterion.texts, language)} [{law}]")
+        print(f"  {state:<8} {words(texts, language)} [{law}]")
         if outcome.open_facts:
             print(f"           depends on {', '.join(outcome.open_facts)}")
     for it in answer.ask:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import grpc
+import jwt
 
 from peshub_client import Backoff, Refusal, Token, arguments, connect, short
 from peshub.credentials.v1 import credential_pb2 as credential
@@ -28,9 +29,19 @@ def begin(stub: rpc.VerificationServiceStub, token: Token) -> None:
         watch.cancel()
 
 
+def holds(statement: str, keys: jwt.PyJWKClient, status: int) -> bool:
+    """Returns whether the hub has signed that the credential stands so. What is signed can be shown to others."""
+    try:
+        key = keys.get_signing_key_from_jwt(statement).key
+        # A status list counts from 0 on.
+        return jwt.decode(statement, key, algorithms=["EdDSA"], leeway=60)["status"] == status - 1
+    except jwt.PyJWTError as error:
+        sys.exit(f"the statement does not hold: {error}")
+
+
 def run(stub: rpc.VerificationServiceStub, options, token: Token, backoff: Backoff) -> None:
     """Watches until the stream ends, or as many changes came as were asked for."""
-    came = 0
+    came, keys = 0, jwt.PyJWKClient(options.keys) if options.keys else None
     for answer in stub.WatchStatuses(pb.WatchStatusesRequest(cursor=token.cursor)):
         backoff.reset()
         if answer.WhichOneof("message") == "bookmark":
@@ -38,7 +49,8 @@ def run(stub: rpc.VerificationServiceStub, options, token: Token, backoff: Backo
             continue
         event = answer.event
         status = short(credential.CredentialStatus, event.status)
-        print(f"{event.position:>8} {event.handle} is {status} since {event.at.ToJsonString()}", flush=True)
+        said = "; the hub's signature holds" * (keys is not None and holds(event.statement, keys, event.status))
+        print(f"{event.position:>8} {event.handle} is {status} since {event.at.ToJsonString()}{said}", flush=True)
         token.keep(event.cursor)
         came += 1
         if came == options.events:
@@ -48,6 +60,7 @@ def run(stub: rpc.VerificationServiceStub, options, token: Token, backoff: Backo
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--token", type=Path, default=Path("statuses.token"), help="file of the resume token")
+    parser.add_argument("--keys", help="address of the hub's keys, such as https://HUB/.well-known/peshub-keys")
     parser.add_argument("--events", type=int, help="end after so many changes")
     options = parser.parse_args()
     token, backoff = Token(options.token), Backoff()
