@@ -52,7 +52,7 @@ class Catalogue {
     const kind = short(definition.kind, "FACT_KIND");
     const isList = kind === "LIST";
     const [one, many, parse] = KINDS[isList ? short(definition.itemKind, "FACT_KIND") : kind];
-    const items = (isList ? text.split(",").filter(Boolean) : [text]).map(parse);
+    const items = (isList ? text.split(",") : [text]).map(parse);
     if (items.includes(undefined)) return fail(`${name} is of kind ${kind}`);
     return { name, value: isList ? { list: { [many]: items } } : { [one]: items[0] } };
   }
@@ -87,7 +87,8 @@ async function show(answer, catalogue, language) {
   const { least, greatest, currency } = answer.amount ?? {};
   const range = least === greatest ? least : `${least} to ${greatest}`;
   const amount = answer.amount ? `, ${range} minor units of ${currency}` : "";
-  const title = `${answer.programme} ${answer.edition}/${answer.version}, ${words(programme.titles, language)}`;
+  const edition = [answer.edition, answer.version].filter(Boolean).join("/");
+  const title = `${answer.programme} ${edition}, ${words(programme.titles, language)}`;
   console.log(`${title}: ${short(answer.verdict, "VERDICT")}${amount}`);
   for (const outcome of answer.criteria) {
     const [texts, law] = wording(programme, version, answer, outcome.id);
@@ -105,8 +106,9 @@ async function show(answer, catalogue, language) {
 async function ask({ fact, unlocks }, catalogue, lines) {
   const definition = catalogue.facts.get(fact.name);
   const worth = unlocks.map((it) => `${it.greatest} minor units of ${it.currency}`).join(", ");
-  const kind = definition.choices.join("|") || short(definition.kind, "FACT_KIND").toLowerCase();
-  process.stdout.write(`${definition.meaning} It can unlock ${worth}.\n${fact.name} (${kind})? `);
+  const kind = short(definition.kind, "FACT_KIND");
+  const how = definition.choices.join("|") || ({ BOOL: "true|false", DATE: "YYYY-MM-DD" }[kind] ?? kind.toLowerCase());
+  process.stdout.write(`${definition.meaning} It can unlock ${worth}.\n${fact.name} (${how})? `);
   const { value = "" } = await lines.next();
   console.log(process.stdin.isTTY ? "" : value);
   return value.trim();

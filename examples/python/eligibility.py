@@ -21,6 +21,16 @@ from peshub.subsidies.v1 import programmes_service_pb2_grpc as programmes_rpc
 from peshub.workers.v1 import workers_service_pb2 as workers
 from peshub.workers.v1 import workers_service_pb2_grpc as workers_rpc
 
+# By kind: which field of FactValue it is, which of FactList, and how it is read.
+KINDS = {
+    fact.FACT_KIND_INT: ("number", "numbers", int),
+    fact.FACT_KIND_MONEY: ("number", "numbers", int),
+    fact.FACT_KIND_DATE: ("date", "dates", str),
+    fact.FACT_KIND_BOOL: ("truth", "truths", {"true": True, "false": False}.__getitem__),
+    fact.FACT_KIND_ENUM: ("text", "texts", str),
+    fact.FACT_KIND_STRING: ("text", "texts", str),
+}
+
 
 class Catalogue:
     """Facts as the hub defines them, and programmes in the words of their editions."""
@@ -42,19 +52,15 @@ class Catalogue:
         name, said, text = stated.partition("=")
         if not said or name not in self.facts:
             sys.exit(f"{name} is no fact of the catalogue; write NAME=VALUE")
-        kind = self.facts[name].kind
+        definition = self.facts[name]
+        is_list = definition.kind == fact.FACT_KIND_LIST
+        one, many, parse = KINDS[definition.item_kind if is_list else definition.kind]
         try:
-            if kind == fact.FACT_KIND_LIST:
-                items = [value(self.facts[name].item_kind, it) for it in text.split(",") if it]
-                lists = {"number": "numbers", "date": "dates", "truth": "truths", "text": "texts"}
-                listed = fact.FactList()
-                for which, item in items:
-                    getattr(listed, lists[which]).append(item)
-                return fact.Fact(name=name, value=fact.FactValue(list=listed))
-            which, item = value(kind, text)
-            return fact.Fact(name=name, value=fact.FactValue(**{which: item}))
-        except ValueError:
-            sys.exit(f"{name} is of kind {short(fact.FactKind, kind)}")
+            items = [parse(it) for it in (text.split(",") if is_list else [text])]
+        except (KeyError, ValueError):
+            sys.exit(f"{name} is of kind {short(fact.FactKind, definition.kind)}")
+        value = {"list": fact.FactList(**{many: items})} if is_list else {one: items[0]}
+        return fact.Fact(name=name, value=fact.FactValue(**value))
 
     def programme(self, name: str, number: int):
         """Returns a programme as an edition of it says it."""
@@ -62,17 +68,6 @@ class Catalogue:
             request = programmes.GetProgrammeRequest(name=name, edition=number)
             self.editions[name, number] = call(self.stub.GetProgramme, request).edition.edition.programme
         return self.editions[name, number]
-
-
-def value(kind: int, text: str) -> tuple[str, int | bool | str]:
-    """Reads a value of a kind: which field of FactValue it is, and what stands in it."""
-    if kind in (fact.FACT_KIND_INT, fact.FACT_KIND_MONEY):
-        return "number", int(text)
-    if kind == fact.FACT_KIND_BOOL:
-        if text not in ("true", "false"):
-            raise ValueError(text)
-        return "truth", text == "true"
-    return ("date" if kind == fact.FACT_KIND_DATE else "text"), text
 
 
 def words(texts, language: str) -> str:
@@ -99,7 +94,8 @@ def show(answer: determination.Determination, catalogue: Catalogue, language: st
     if answer.HasField("amount"):
         least, greatest = answer.amount.least, answer.amount.greatest
         amount = f", {least if least == greatest else f'{least} to {greatest}'} minor units of {answer.amount.currency}"
-    print(f"{answer.programme} {answer.edition}/{answer.version}, {words(programme.titles, language)}: {verdict}{amount}")
+    edition = f"{answer.edition}/{answer.version}".rstrip("/")
+    print(f"{answer.programme} {edition}, {words(programme.titles, language)}: {verdict}{amount}")
     for outcome in answer.criteria:
         texts, law = wording(programme, version, answer, outcome.id)
         state = short(determination.CriterionState, outcome.state).lower().replace("_", " ")
@@ -125,7 +121,8 @@ def ask(question: pb.Question, catalogue: Catalogue) -> str:
     """Puts a question at the terminal. An empty answer is none."""
     definition = catalogue.facts[question.fact.name]
     unlocks = ", ".join(f"{it.greatest} minor units of {it.currency}" for it in question.unlocks)
-    kind = "|".join(definition.choices) or short(fact.FactKind, definition.kind).lower()
+    kind = short(fact.FactKind, definition.kind)
+    kind = "|".join(definition.choices) or {"BOOL": "true|false", "DATE": "YYYY-MM-DD"}.get(kind, kind.lower())
     print(f"{definition.meaning} It can unlock {unlocks}.\n{question.fact.name} ({kind})? ", end="", flush=True)
     answer = sys.stdin.readline().strip()
     print(answer if not sys.stdin.isatty() else "")

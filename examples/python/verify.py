@@ -5,7 +5,7 @@ The wallet is wallet.py. A platform would send it what RequestPresentation answe
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import wallet
@@ -29,7 +29,7 @@ def ask(channel, options) -> tuple[str, consents.RequestPresentationResponse]:
         type_names=[options.type],
         claims=[credential.ClaimPath(segments=claim.split(".")) for claim in options.claim],
     )
-    terms.until.FromDatetime(datetime.now(UTC) + timedelta(days=options.days))
+    terms.until.FromDatetime(datetime.now(timezone.utc) + timedelta(days=options.days))
     stub = consents_rpc.ConsentServiceStub(channel)
     # The worker need not be known to the hub: the holder's signature is the evidence.
     evidence = consents.Evidence(kind=consents.EVIDENCE_KIND_HOLDER_SIGNATURE)
