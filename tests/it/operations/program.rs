@@ -97,7 +97,7 @@ fn every_command_that_prints_data_has_json() {
 const BASE64URL: [&str; 3] = ["token", "nonce", "key-id"];
 
 fn refusing_hyphens(command: &clap::Command) -> Vec<String> {
-    let of = |it: &clap::Arg| it.get_long().filter(|name| BASE64URL.contains(name)).is_some();
+    let of = |it: &clap::Arg| it.get_long().is_some_and(|name| BASE64URL.contains(&name));
     let own = command.get_arguments().filter(|it| of(it) && !it.is_allow_hyphen_values_set());
     let own = own.map(|it| format!("{} {}", command.get_name(), it.get_id()));
     own.chain(command.get_subcommands().flat_map(refusing_hyphens)).collect()
