@@ -28,6 +28,10 @@ test *ARGS:
 python-client:
     scripts/python-client-test
 
+# The Node examples against a hub of their own.
+node-client:
+    scripts/node-client-test
+
 # The other implementations of SD-JWT, installed for the tests.
 interop:
     scripts/interop

@@ -4,13 +4,12 @@ import sys
 
 import grpc
 
-from peshub_client import Refusal, arguments, connect, headline
+from peshub_client import Refusal, arguments, connect, division, headline
 from peshub.common.v1 import types_pb2 as common
 from peshub.participants.v1 import participants_service_pb2 as participants
 from peshub.participants.v1 import participants_service_pb2_grpc as participants_rpc
 from peshub.postings.v1 import postings_service_pb2 as pb
 from peshub.postings.v1 import postings_service_pb2_grpc as rpc
-from watch import division
 
 SCHEMES = {
     "csco": common.OCCUPATION_SCHEME_CSCO_2022,

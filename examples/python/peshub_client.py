@@ -5,6 +5,7 @@ import os
 import random
 import sys
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +63,8 @@ class Refusal:
     reason: str
     message: str
     fields: list[str] = field(default_factory=list)
-    retry_seconds: float = 0.0
+    # How long to wait, where waiting helps.
+    retry_seconds: float | None = None
 
     @classmethod
     def of(cls, error: grpc.RpcError) -> "Refusal":
@@ -85,11 +87,13 @@ class Refusal:
 
     def is_passing(self) -> bool:
         """Returns whether the same call can succeed later."""
+        if self.retry_seconds is not None:
+            return True
         if self.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             return True
         # Everything that the hub says has a reason; what has none is from a proxy or the transport.
         transport = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED)
-        return self.reason == "CONTENDED" or (self.reason == "" and self.code in transport)
+        return self.reason == "" and self.code in transport
 
     def __str__(self) -> str:
         # The message of one field's violation is that violation.
@@ -99,6 +103,8 @@ class Refusal:
 
 class Backoff:
     """Waits between tries: 0.1 s, twice that, … 10 s, each with some chance in it; gives up after five minutes."""
+
+    PATIENCE_SECONDS = 300
 
     def __init__(self) -> None:
         self.failures, self.since = 0, 0.0
@@ -113,12 +119,64 @@ class Backoff:
             sys.exit(f"refused: {refusal}")
         if self.failures == 0:
             self.since = time.monotonic()
-        if time.monotonic() - self.since > 300:
-            sys.exit(f"gave up: {refusal}")
         seconds = min(10.0, 0.1 * 2**self.failures) * random.uniform(0.5, 1.0)
+        seconds = max(seconds, refusal.retry_seconds or 0.0)
+        # A quota of the day can be used up for hours.
+        if time.monotonic() - self.since + seconds > self.PATIENCE_SECONDS:
+            sys.exit(f"gave up: {refusal}")
         self.failures += 1
-        print(f"again in {max(seconds, refusal.retry_seconds):.1f} s: {refusal}", file=sys.stderr)
-        time.sleep(max(seconds, refusal.retry_seconds))
+        print(f"again in {seconds:.1f} s: {refusal}", file=sys.stderr)
+        time.sleep(seconds)
+
+
+def call(method, request, seconds: float = 30.0):
+    """Makes a unary call with a deadline, and again while that can help. What changes something needs a `request_id` in it."""
+    backoff = Backoff()
+    while True:
+        try:
+            return method(request, timeout=seconds)
+        except grpc.RpcError as error:
+            backoff.wait(Refusal.of(error))
+
+
+def new_request_id() -> str:
+    """Returns a name for one change: however often it is sent, it happens once."""
+    return str(uuid.uuid4())
+
+
+class Token:
+    """A resume token in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cursor = bytes.fromhex(path.read_text()) if path.exists() else b""
+
+    def keep(self, cursor: bytes) -> None:
+        """Writes it so that a crash leaves the old one or the new one."""
+        self.cursor = cursor
+        draft = self.path.with_suffix(".new")
+        draft.write_text(cursor.hex())
+        draft.replace(self.path)
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self.cursor = b""
+        self.path.unlink(missing_ok=True)
+
+
+def short(enum, number: int) -> str:
+    """Returns the name of a choice without the name of its enum, such as VALID."""
+    names = enum.DESCRIPTOR.values_by_number
+    prefix = os.path.commonprefix([it.name for it in enum.DESCRIPTOR.values])
+    return names[number].name.removeprefix(prefix[: prefix.rfind("_") + 1]) if number in names else str(number)
+
+
+def division(code: str):
+    """Returns a division: digits are GB/T 2260, all else is ISO 3166-2."""
+    from peshub.common.v1 import types_pb2 as common
+
+    scheme = common.DIVISION_SCHEME_GBT2260 if code.isdigit() else common.DIVISION_SCHEME_ISO3166_2
+    return common.Division(scheme=scheme, code=code)
 
 
 def headline(record) -> str:

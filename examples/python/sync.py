@@ -15,7 +15,7 @@ import grpc
 import protovalidate
 from google.protobuf import json_format
 
-from peshub_client import Backoff, Refusal, arguments, connect
+from peshub_client import Backoff, Refusal, arguments, connect, short
 from peshub.common.v1 import types_pb2 as common
 from peshub.postings.v1 import postings_service_pb2 as pb
 from peshub.postings.v1 import postings_service_pb2_grpc as rpc
@@ -111,9 +111,9 @@ def show(answer: pb.SyncPostingsResponse) -> pb.BatchAcknowledgement:
     notes = " (committed before)" * ack.replayed + " (nothing stored)" * ack.validate_only
     print(f"batch {ack.batch_id} at position {ack.position}: {told or 'nothing to do'}{notes}")
     for verdict in ack.verdicts:
-        outcome = common.Outcome.Name(verdict.outcome).removeprefix("OUTCOME_")
+        outcome = short(common.Outcome, verdict.outcome)
         for finding in verdict.findings:
-            code = common.FindingCode.Name(finding.code).removeprefix("FINDING_CODE_")
+            code = short(common.FindingCode, finding.code)
             given = f", not {finding.given!r}" if finding.given else ""
             suggested = f"; suggested: {finding.suggested!r}" if finding.suggested else ""
             where = finding.field or "the record"

@@ -9,40 +9,13 @@ from pathlib import Path
 
 import grpc
 
-from peshub_client import Backoff, Refusal, arguments, connect, headline
-from peshub.common.v1 import types_pb2 as common
+from peshub_client import Backoff, Refusal, Token, arguments, connect, division, headline, short
 from peshub.feed.v1 import feed_pb2 as feed
 from peshub.postings.v1 import postings_service_pb2 as pb
 from peshub.postings.v1 import postings_service_pb2_grpc as rpc
 
 # Events between two writes of the token, when no bookmark comes first.
 EVENTS_A_TOKEN = 100
-
-
-class Token:
-    """A resume token in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.cursor = bytes.fromhex(path.read_text()) if path.exists() else b""
-
-    def keep(self, cursor: bytes) -> None:
-        """Writes it so that a crash leaves the old one or the new one."""
-        self.cursor = cursor
-        draft = self.path.with_suffix(".new")
-        draft.write_text(cursor.hex())
-        draft.replace(self.path)
-
-    def forget(self) -> None:
-        """Begins anew."""
-        self.cursor = b""
-        self.path.unlink(missing_ok=True)
-
-
-def division(code: str) -> common.Division:
-    """Returns a division: digits are GB/T 2260, all else is ISO 3166-2."""
-    scheme = common.DIVISION_SCHEME_GBT2260 if code.isdigit() else common.DIVISION_SCHEME_ISO3166_2
-    return common.Division(scheme=scheme, code=code)
 
 
 def run(stub: rpc.PostingServiceStub, options, token: Token, backoff: Backoff) -> None:
@@ -55,7 +28,7 @@ def run(stub: rpc.PostingServiceStub, options, token: Token, backoff: Backoff) -
         backoff.reset()
         if answer.WhichOneof("message") == "event":
             event = answer.event
-            kind = feed.EventKind.Name(event.kind).removeprefix("EVENT_KIND_").lower()
+            kind = short(feed.EventKind, event.kind).lower()
             print(f"{event.position:>8} {kind:<8} {headline(event.record)}", flush=True)
             since += 1
             # An event of the snapshot has no token: a snapshot cannot be resumed midway.

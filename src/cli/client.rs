@@ -31,7 +31,7 @@ pub(super) struct ClientArgs {
     #[arg(long, env = "PESHUB_KEY", requires = "cert")]
     key: Option<PathBuf>,
     /// Bearer token.
-    #[arg(long, env = "PESHUB_TOKEN", hide_env_values = true)]
+    #[arg(long, env = "PESHUB_TOKEN", hide_env_values = true, allow_hyphen_values = true)]
     token: Option<String>,
     /// Name in the hub's certificate, when it is not the host of the address.
     #[arg(long, env = "PESHUB_DOMAIN")]

@@ -110,7 +110,7 @@ pub(super) struct AddKeyArgs {
     #[arg(long)]
     algorithm: Option<Algorithm>,
     /// Id of the key; its own `kid`, or its thumbprint, when absent.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
     key_id: String,
     /// From when on it signs; now when absent. For the issuer's own it may lie in the past.
     #[arg(long, value_parser = said::instant)]

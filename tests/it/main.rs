@@ -20,6 +20,7 @@
 )]
 
 mod audit;
+mod clients;
 mod credentials;
 mod errors;
 mod feed;

@@ -12,8 +12,11 @@ use crate::support::DEADLINE;
 use crate::support::cluster::directory;
 
 pub(crate) fn peshub() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_peshub"));
-    // Settings of whoever runs the tests are not the tests'.
+    without_settings(Command::new(env!("CARGO_BIN_EXE_peshub")))
+}
+
+/// Settings of whoever runs the tests are not the tests'.
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PESHUB_") {
             command.env_remove(name);

@@ -29,7 +29,7 @@ pub(in crate::cli) struct InspectArgs {
     #[arg(long, requires = "nonce")]
     audience: Option<String>,
     /// For which occasion the key binding must have been made.
-    #[arg(long, requires = "audience")]
+    #[arg(long, requires = "audience", allow_hyphen_values = true)]
     nonce: Option<String>,
     /// How long ago the key binding may have been made, in seconds.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(i64).range(1..=315_360_000))]

@@ -29,7 +29,7 @@ pub(in crate::cli) struct PresentArgs {
     #[arg(long, requires = "key")]
     audience: Option<String>,
     /// What who verifies it has given for this occasion.
-    #[arg(long, requires = "key")]
+    #[arg(long, requires = "key", allow_hyphen_values = true)]
     nonce: Option<String>,
 }
 

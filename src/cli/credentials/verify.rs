@@ -36,7 +36,7 @@ pub(super) struct Asked {
     #[arg(long)]
     purpose: Option<String>,
     /// The nonce of the holder's proof, when the hub has not given it out.
-    #[arg(long, requires = "audience")]
+    #[arg(long, requires = "audience", allow_hyphen_values = true)]
     nonce: Option<String>,
     /// Whom the holder's proof must be made for, when the hub has not given the nonce out.
     #[arg(long, requires = "nonce")]

@@ -93,6 +93,24 @@ fn every_command_that_prints_data_has_json() {
     assert_eq!(breaking(&planted, &WITHOUT_JSON), ["planted", "man"]);
 }
 
+/// Options whose values are base64url: one in sixty-four begins with a hyphen.
+const BASE64URL: [&str; 3] = ["token", "nonce", "key-id"];
+
+fn refusing_hyphens(command: &clap::Command) -> Vec<String> {
+    let of = |it: &clap::Arg| it.get_long().is_some_and(|name| BASE64URL.contains(&name));
+    let own = command.get_arguments().filter(|it| of(it) && !it.is_allow_hyphen_values_set());
+    let own = own.map(|it| format!("{} {}", command.get_name(), it.get_id()));
+    own.chain(command.get_subcommands().flat_map(refusing_hyphens)).collect()
+}
+
+#[test]
+fn a_token_that_begins_with_a_hyphen_is_taken() {
+    let program = peshub::cli::definition();
+    assert_eq!(refusing_hyphens(&program), Vec::<String>::new());
+    let planted = clap::Command::new("planted").arg(clap::Arg::new("nonce").long("nonce"));
+    assert_eq!(refusing_hyphens(&program.subcommand(planted)), ["planted nonce"]);
+}
+
 #[test]
 fn a_command_line_that_is_wrong_ends_with_two_and_help_with_zero() {
     let program = peshub::cli::definition();
