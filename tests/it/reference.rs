@@ -61,12 +61,12 @@ fn a_page_of_the_contract_says_who_may_call_and_what_may_be_sent() {
         "counts against `write`",
         "[`BatchUpsertPostingsRequest`](#batchupsertpostingsrequest)",
         "[`peshub.common.v1.Division`](peshub.common.v1.md#division)",
-        "personal data",
         "at most 100 elements",
         "1 to 200 characters",
     ] {
         assert!(page.contains(part), "{part}");
     }
+    assert!(pages["peshub.workers.v1.md"].contains("personal data: kept out of logs"));
     let reasons = &pages["peshub.common.v1.md"];
     assert!(reasons.contains("[`ERROR_REASON_CURSOR_EXPIRED`](../../errors/CURSOR_EXPIRED.md)"));
 }

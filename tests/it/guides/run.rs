@@ -8,20 +8,22 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgConnectOptions;
+
 use crate::guides::page::{Page, is_as_shown};
 use crate::support::cluster;
 
 /// Longest time for one page.
 const DEADLINE: Duration = Duration::from_mins(3);
 
-/// What pages call a database that the reader has.
-const DATABASE: &str = "postgres://peshub@db.example/peshub";
+/// What pages call the server of the reader's databases; the one that is there is called `peshub`.
+const SERVER: &str = "postgres://peshub@db.example/";
 
 /// What a reader has in the clone that they stand in.
 const CLONE: [&str; 7] = ["build", "docs", "examples", "helm", "programmes", "proto", "samples"];
 
 /// Programs that pages use and that this machine must have.
-const PROGRAMS: [&str; 6] = ["bash", "curl", "jq", "openssl", "pg_dump", "python3"];
+const PROGRAMS: [&str; 7] = ["bash", "curl", "jq", "openssl", "pg_dump", "psql", "python3"];
 
 /// The database that a page finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +86,7 @@ pub(super) fn run(page: &Page, database: Database) -> Result<(), String> {
         Database::Demo => Some(runtime.block_on(cluster::fresh_database())),
         Database::Empty => Some(runtime.block_on(cluster::empty_database())),
     };
-    let url = options.as_ref().map(cluster::url);
-    let desk = Desk::new();
-    let result = desk.run(page, url.as_deref(), database == Database::Demo);
+    let result = Desk::new().run(page, options.as_ref(), database == Database::Demo);
     if let Some(options) = options {
         runtime.block_on(cluster::drop_database(&options));
     }
@@ -121,17 +121,22 @@ impl Desk {
         std::fs::read_to_string(self.notes.join(name)).unwrap_or_default()
     }
 
-    fn run(&self, page: &Page, url: Option<&str>, is_demo: bool) -> Result<(), String> {
+    fn run(
+        &self,
+        page: &Page,
+        database: Option<&PgConnectOptions>,
+        is_demo: bool,
+    ) -> Result<(), String> {
         let mut ports = Ports::default();
         let mut program = ports.put_into(&page.program);
-        if let Some(url) = url {
-            program = program.replace(DATABASE, url);
+        if let Some(database) = database {
+            program = put_databases(&program, database);
         }
         std::fs::write(self.notes.join("prelude"), PRELUDE).expect("a file");
         std::fs::write(self.notes.join("program"), program).expect("a file");
         let mut command = self.command(&mut ports);
-        if let Some(url) = url.filter(|_| is_demo) {
-            command.env("PESHUB_DATABASE_URL", url);
+        if let Some(database) = database.filter(|_| is_demo) {
+            command.env("PESHUB_DATABASE_URL", cluster::url(database));
         }
         let ended = within(&mut command.spawn().expect("bash"));
         let failed = self.note("failed");
@@ -201,6 +206,21 @@ impl Desk {
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
+}
+
+/// Puts the server of the tests in the place of the reader's.
+fn put_databases(program: &str, database: &PgConnectOptions) -> String {
+    let mut parts = program.split(SERVER);
+    let mut put = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|it: char| !it.is_ascii_alphanumeric()).unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        let named =
+            if name == "peshub" { database.clone() } else { database.clone().database(name) };
+        put.push_str(&cluster::url(&named));
+        put.push_str(rest);
+    }
+    put
 }
 
 /// Waits for the end, and makes one when it does not come. Returns whether it was a good one.

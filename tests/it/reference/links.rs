@@ -134,7 +134,7 @@ fn a_link_that_leads_nowhere_is_found() {
         _ => None,
     };
     let found = dead(&["docs/one.md".to_owned()], read);
-    let expected = ["3: gone.md", "3: #nowhere", "11: ../README.md", "11: two.md#three-1"];
+    let expected = ["3: gone.md", "3: #nowhere", "10: ../README.md", "10: two.md#three-1"];
     assert_eq!(found, expected.map(|it| format!("docs/one.md:{it}")));
 }
 
