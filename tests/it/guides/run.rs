@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_mins(3);
 const SERVER: &str = "postgres://peshub@db.example/";
 
 /// What a reader has in the clone that they stand in.
-const CLONE: [&str; 7] = ["build", "docs", "examples", "helm", "programmes", "proto", "samples"];
+const CLONE: [&str; 6] = ["build", "docs", "helm", "programmes", "proto", "samples"];
 
 /// Programs that pages use and that this machine must have.
 const PROGRAMS: [&str; 7] = ["bash", "curl", "jq", "openssl", "pg_dump", "psql", "python3"];
@@ -113,6 +113,8 @@ impl Desk {
         for name in CLONE {
             std::os::unix::fs::symlink(root.join(name), work.join(name)).expect("a link");
         }
+        // Examples write beside themselves.
+        copy(&root.join("examples"), &work.join("examples"));
         std::fs::create_dir(notes.join("shown")).expect("a directory");
         Self { work, notes }
     }
@@ -205,6 +207,21 @@ impl Desk {
         let log = self.note("log");
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+/// Copies a folder without what its programs have made or installed.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name");
+        if path.is_file() {
+            std::fs::copy(&path, to.join(name)).expect("a copy");
+        } else if !["generated", "node_modules", "venv", "__pycache__"].iter().any(|it| name == *it)
+        {
+            copy(&path, &to.join(name));
+        }
     }
 }
 
