@@ -12,7 +12,7 @@ use prost_reflect::{
 const HEAD: &str = "# The contract
 
 Written from the comments and rules of `proto/` by `INSTA_UPDATE=always cargo test --test it -- reference`; a test fails when it is stale. How the contract
-grows, and what a client may rely on, stands in [its README](../../../proto/README.md); how to work with it in the [guides](../../guides/quickstart.md).
+grows, and what a client may rely on, stands in [its README](../../../proto/); how to work with it in the guides, beginning with the [quickstart](../../guides/quickstart.md).
 
 ";
 
