@@ -138,7 +138,7 @@ impl Desk {
         std::fs::write(self.notes.join("program"), program).expect("a file");
         let mut command = self.command(&mut ports);
         if let Some(database) = database.filter(|_| is_demo) {
-            command.env("PESHUB_DATABASE_URL", cluster::url(database));
+            command.env("PESHUB_DATABASE_URL", url(database));
         }
         let ended = within(&mut command.spawn().expect("bash"));
         let failed = self.note("failed");
@@ -225,6 +225,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Returns a URL that PostgreSQL's own programs understand as well: they do not know the library's parameters.
+fn url(database: &PgConnectOptions) -> String {
+    let url = cluster::url(database);
+    url.split_once('?').map_or(url.clone(), |(url, _)| url.to_owned())
+}
+
 /// Puts the server of the tests in the place of the reader's.
 fn put_databases(program: &str, database: &PgConnectOptions) -> String {
     let mut parts = program.split(SERVER);
@@ -234,7 +240,7 @@ fn put_databases(program: &str, database: &PgConnectOptions) -> String {
         let (name, rest) = part.split_at(end);
         let named =
             if name == "peshub" { database.clone() } else { database.clone().database(name) };
-        put.push_str(&cluster::url(&named));
+        put.push_str(&url(&named));
         put.push_str(rest);
     }
     put
