@@ -66,7 +66,6 @@ impl Page {
         let (mut open, mut command) = (None, None);
         for (line, text) in (1..).zip(text.lines()) {
             let written = match (&open, text.trim_start().strip_prefix("```")) {
-                (None, None) => String::new(),
                 (None, Some(info)) => {
                     let kind = Kind::of(info).map_err(|why| format!("{path}:{line}: {why}"))?;
                     let written = page.opening(line, &kind);
@@ -84,7 +83,7 @@ impl Page {
                 }
                 (Some(Kind::Console), _) => page.console(line, text, &mut command),
                 (Some(Kind::Run | Kind::Background | Kind::File(_)), _) => text.to_owned(),
-                (Some(Kind::NotRun(_) | Kind::Shown), _) => String::new(),
+                (None | Some(Kind::NotRun(_) | Kind::Shown), _) => String::new(),
             };
             // Writing to a text does not fail.
             writeln!(page.program, "{written}").unwrap_or_default();

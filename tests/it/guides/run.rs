@@ -1,6 +1,7 @@
 //! Runs what a page has its reader do.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -276,13 +277,14 @@ impl Ports {
         let mut parts = text.split(":74");
         let mut put = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            match part.get(..2).filter(|it| it.bytes().all(|it| it.is_ascii_digit())) {
-                Some(end) => {
-                    let port = self.of(&format!("74{end}"));
-                    put.push_str(&format!(":{port}{}", &part[2..]));
-                }
-                None => put.push_str(&format!(":74{part}")),
+            let end = part.get(..2).filter(|it| it.bytes().all(|it| it.is_ascii_digit()));
+            let port = end.map(|end| self.of(&format!("74{end}")));
+            // Writing to a text does not fail.
+            match port {
+                Some(port) => write!(put, ":{port}{}", &part[2..]),
+                None => write!(put, ":74{part}"),
             }
+            .unwrap_or_default();
         }
         put
     }

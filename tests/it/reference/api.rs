@@ -273,7 +273,7 @@ fn rules_in_words(rules: &DynamicMessage, limits: &mut Vec<String>) {
             ("required", Value::Bool(true)) => limits.push("required".to_owned()),
             ("defined_only", Value::Bool(true)) => limits.push("a value that is listed".to_owned()),
             ("pattern", pattern) => {
-                limits.push(format!("`{}`", plain(pattern).replace('|', "\\|")))
+                limits.push(format!("`{}`", plain(pattern).replace('|', "\\|")));
             }
             ("items", Value::Message(inner)) => {
                 let mut each = Vec::new();

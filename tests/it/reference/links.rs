@@ -68,7 +68,7 @@ fn follow(page: &str, address: &str) -> String {
     for part in Path::new(page).parent().expect("a folder").join(address).components() {
         match part {
             Component::ParentDir => {
-                assert!(path.pop(), "{page}: {address} leads out of the project")
+                assert!(path.pop(), "{page}: {address} leads out of the project");
             }
             Component::CurDir => {}
             part => path.push(part),
