@@ -88,10 +88,9 @@ fn dead(pages: &[String], read: impl Fn(&str) -> Option<String>) -> Vec<String> 
             let found = read(&target);
             let is_there =
                 found.is_some_and(|text| anchor.is_empty() || anchors(&text).contains(anchor));
-            // The book has no pages but those under docs; a folder leads to its files in the book as well.
-            let leaves = page.starts_with("docs/")
-                && !target.starts_with("docs/")
-                && target.ends_with(".md");
+            // The book has the pages under docs and no other ones; it has no list of a folder of them.
+            let is_page = target.ends_with(".md");
+            let leaves = page.starts_with("docs/") && target.starts_with("docs/") != is_page;
             if !is_there || leaves {
                 dead.push(format!("{page}:{line}: {link}"));
             }
@@ -126,15 +125,16 @@ fn every_link_leads_somewhere() {
 #[test]
 fn a_link_that_leads_nowhere_is_found() {
     let text = "# One page\n\n[a](two.md) [b](gone.md) [c](#one-page) [d](#nowhere)\n\n`[e](gone.md)` [`f`](../src/)\n\n\
-                ```\n[g](gone.md)\n```\n[h](https://a.example) [i](../README.md) [j](two.md#three) [k](two.md#three-1)\n";
+                ```\n[g](gone.md)\n```\n[h](https://a.example) [i](../README.md) [j](two.md#three) [k](two.md#three-1) [l](sub)\n";
     let read = |path: &str| match path {
         "docs/one.md" => Some(text.to_owned()),
         "docs/two.md" => Some("## Three\n".to_owned()),
-        "src" | "README.md" => Some(String::new()),
+        "src" | "docs/sub" | "README.md" => Some(String::new()),
         _ => None,
     };
     let found = dead(&["docs/one.md".to_owned()], read);
-    let expected = ["3: gone.md", "3: #nowhere", "10: ../README.md", "10: two.md#three-1"];
+    let expected =
+        ["3: gone.md", "3: #nowhere", "10: ../README.md", "10: two.md#three-1", "10: sub"];
     assert_eq!(found, expected.map(|it| format!("docs/one.md:{it}")));
 }
 
