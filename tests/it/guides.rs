@@ -38,6 +38,7 @@ pages! {
     identity: "docs/guides/identity.md", Empty;
     import: "docs/guides/import.md", Demo;
     issuers: "docs/guides/issuers.md", Demo;
+    observing: "docs/guides/observing.md", Demo;
     operating: "docs/guides/operating.md", Empty;
     participants: "docs/guides/participants.md", Empty;
     postings: "docs/guides/postings.md", Demo;
@@ -96,6 +97,17 @@ fn little_is_left_out_and_the_page_says_why() {
         .collect();
     assert!(not_run.len() <= NOT_RUN_MAX, "{}", not_run.join("\n"));
     assert!(not_run.iter().all(|it| it.split(' ').count() > 3), "{}", not_run.join("\n"));
+}
+
+/// How a fence is marked is not shown to a reader.
+#[test]
+fn a_file_that_the_reader_writes_is_named_in_the_text() {
+    for path in pages() {
+        let text = std::fs::read_to_string(root().join(&path)).expect("a page");
+        for name in read(&path).files {
+            assert!(text.contains(&format!("`{name}`")), "{path} does not name {name}");
+        }
+    }
 }
 
 /// A page with a fault in each of the ways that pages have them, and what is said about it.

@@ -33,6 +33,8 @@ pub(super) struct Page {
     pub(super) not_run: Vec<(usize, String)>,
     /// What the commands of consoles should print, by their lines.
     pub(super) shown: BTreeMap<usize, String>,
+    /// The files that the reader writes.
+    pub(super) files: Vec<String>,
     /// How many blocks are run.
     pub(super) blocks: usize,
 }
@@ -61,6 +63,7 @@ impl Page {
             program: String::new(),
             not_run: Vec::new(),
             shown: BTreeMap::new(),
+            files: Vec::new(),
             blocks: 0,
         };
         let (mut open, mut command) = (None, None);
@@ -95,6 +98,7 @@ impl Page {
         match kind {
             Kind::NotRun(why) => self.not_run.push((line, why.clone())),
             Kind::Shown => {}
+            Kind::File(name) => self.files.push(name.clone()),
             _ => self.blocks += 1,
         }
         match kind {

@@ -185,6 +185,7 @@ impl Desk {
             .env_remove("DATABASE_URL")
             .env("PATH", std::env::join_paths(search).expect("a search path"))
             .env("HOME", &self.work)
+            .env("PIP_CACHE_DIR", root.join("target/tools-cache"))
             .env("BASH_ENV", self.notes.join("prelude"))
             .env("LOG", self.notes.join("log"))
             .env("FAILED", self.notes.join("failed"))
