@@ -104,6 +104,7 @@ fn pages() -> Vec<String> {
     for folder in FOLDERS {
         pages.extend(files(folder, ".md"));
     }
+    pages.extend(root().join("examples/README.md").is_file().then(|| "examples/README.md".into()));
     for example in std::fs::read_dir(root().join("examples")).expect("examples") {
         let name = example.expect("an example").file_name();
         let page = format!("examples/{}/README.md", name.to_string_lossy());
