@@ -107,14 +107,6 @@ impl Refusal {
             // The hub's log says more, under this number.
             message = format!("{message} (call {})", call.request_id);
         }
-        // What broke on this side says at its root why, for example which certificate was missed.
-        let mut cause = status.source();
-        while let Some(deeper) = cause.and_then(std::error::Error::source) {
-            cause = Some(deeper);
-        }
-        if let Some(root) = cause {
-            message = format!("{message}: {root}");
-        }
         let reason = details.error_info().map_or("", |info| info.reason.as_str());
         let violations = details.bad_request().map_or_else(Vec::new, |request| {
             let of = |violation: &tonic_types::FieldViolation| FieldViolation {
