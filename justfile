@@ -56,6 +56,10 @@ clippy:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked
 
+# The guides, references and decisions as a book: target/book/docs/index.html.
+book: tools
+    scripts/book
+
 # Spelling.
 typos: tools
     typos

@@ -1,5 +1,7 @@
 //! `peshub dev`
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::cli::{Outcome, client, output};
@@ -31,6 +33,7 @@ pub(super) async fn run(args: DevArgs) -> Outcome {
         status_population_min: 1,
         database_connections: args.hub.database_connections,
         feed_days: args.hub.feed_days,
+        checkpoint_every: Duration::from_secs(u64::from(args.hub.checkpoint_seconds)),
         limits: args.hub.limits.clone(),
         without_trust: args.without_trust,
         ..DevOptions::new(data_dir, &surroundings)

@@ -16,8 +16,8 @@ pub enum ClientError {
     /// The token has characters that cannot stand in a header.
     #[error("the bearer token has characters that cannot be sent")]
     TokenUnusable,
-    /// The hub refused for good.
-    #[error("the hub refused: {0}")]
+    /// The hub refused for good, or the connection broke and no other one helps.
+    #[error("{who}: {0}", who = if .0.is_transport { "the connection broke" } else { "the hub refused" })]
     Refused(Refusal),
     /// Trying again did not help within the time for it.
     #[error("gave up after {} s: {last}", waited.as_secs())]
@@ -175,8 +175,41 @@ impl fmt::Display for Refusal {
         }
         write!(f, ": {}", self.message)?;
         for violation in &self.violations {
-            write!(f, "; {}: {}", violation.field, violation.description)?;
+            let told = format!("{}: {}", violation.field, violation.description);
+            // Where there is only one, the message says it already.
+            if !self.message.contains(&told) {
+                write!(f, "; {told}")?;
+            }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use crate::client::error::{ClientError, FieldViolation, Refusal};
+
+    #[test]
+    fn a_violation_is_told_once_and_a_broken_connection_is_no_refusal() {
+        let violation = |field: &str| FieldViolation {
+            field: field.to_owned(),
+            description: "must be there".to_owned(),
+        };
+        let refusal = Refusal {
+            code: Code::InvalidArgument,
+            reason: "FIELDS_INVALID".to_owned(),
+            message: "name: must be there".to_owned(),
+            violations: vec![violation("name"), violation("kind")],
+            retry_after: None,
+            is_transport: false,
+        };
+        let told = "InvalidArgument (FIELDS_INVALID): name: must be there; kind: must be there";
+        assert_eq!(refusal.to_string(), told);
+        let refused = ClientError::Refused(refusal).to_string();
+        assert_eq!(refused, format!("the hub refused: {told}"));
+        let broken = ClientError::Refused(Refusal::ended("it is gone")).to_string();
+        assert_eq!(broken, "the connection broke: Unavailable: it is gone");
     }
 }

@@ -267,6 +267,20 @@ pub(super) async fn check(args: CheckArgs) -> Outcome {
             let name = &requirement.credential_type;
             output::line(&format!("{} · {name}{known}", outcome.to_lowercase()));
         }
+        // A presentation that fails may be of no type that can be told: here stands why.
+        for (path, result) in args.presentations.iter().zip(&answer.results) {
+            match &result.verdict {
+                Some(verdict) if verdict.outcome() == pb::VerdictOutcome::Valid => {}
+                Some(verdict) => {
+                    output::line(&format!("{}:", path.display()));
+                    tell(verdict, false);
+                }
+                None => {
+                    let (reason, message) = (&result.reason, &result.message);
+                    output::line(&format!("{}: {reason}: {message}", path.display()));
+                }
+            }
+        }
     }
     if answer.all_met { Ok(()) } else { Err("not every requirement is met".into()) }
 }

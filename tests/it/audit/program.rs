@@ -208,7 +208,7 @@ fn the_guides_own_verifier_agrees_with_ours() {
         let file = |name: &str| dir.path().join(name);
         let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/audit.md");
         let guide = std::fs::read_to_string(guide).unwrap();
-        let (_, script) = guide.split_once("```python\n").unwrap();
+        let (_, script) = guide.split_once("```python file: verify.py\n").unwrap();
         std::fs::write(file("verify.py"), script.split_once("\n```").unwrap().0).unwrap();
         let program = Program { hub: &hub, dir: dir.path() };
         tokio::task::block_in_place(|| {

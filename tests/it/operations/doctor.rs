@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use peshub::doctor::{self, Finding, Patient, Report, Severity};
@@ -321,6 +322,70 @@ fn too_few_connections_files_and_room_are_found() {
             ThresholdOptions { doctor_disk_percent: 101, ..patient.thresholds.clone() };
         let report = doctor::examine(&Patient { thresholds, ..patient.clone() }).await;
         assert!(told(&report)[0].starts_with("machine.disk"), "{:?}", told(&report));
+    });
+}
+
+/// A small disk of its own, for as long as this lives.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Mounts one of 8 MiB; nothing where this user may not mount.
+    fn mount() -> Option<Self> {
+        let dir = cluster::directory("disk");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=8m,mode=755", "peshub-test"]).arg(&dir);
+        mount.stderr(Stdio::null()).status().is_ok_and(|it| it.success()).then_some(Self(dir))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        Command::new("umount").arg(&self.0).status().expect("a way to unmount");
+    }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_found() {
+    let Some(disk) = Disk::mount() else {
+        eprintln!("LEFT OUT: a disk that is nearly full; only root may mount one");
+        return;
+    };
+    story(async |world| {
+        let (patient, _) = healthy(world);
+        let thresholds = ThresholdOptions { doctor_disk_percent: 15, ..patient.thresholds.clone() };
+        let data_dir = Some(disk.0.clone());
+        let patient = Patient { thresholds, data_dir, ..patient };
+        finds_nothing(&patient).await;
+        let fill = |mib: usize| std::fs::write(disk.0.join("log"), vec![0; mib << 20]).unwrap();
+        fill(7);
+        finds(&patient, "machine.disk", Severity::Warning, &["12 %", "1 MiB", "make room"]).await;
+        std::fs::write(disk.0.join("more"), vec![0; 800 << 10]).unwrap();
+        finds(&patient, "machine.disk", Severity::Fault, &["0 MiB"]).await;
+        std::fs::remove_file(disk.0.join("more")).unwrap();
+        fill(1);
+        finds_nothing(&patient).await;
+    });
+}
+
+#[test]
+fn a_postgresql_that_is_too_old_is_found() {
+    story(async |world| {
+        let (patient, _) = healthy(world);
+        let name = world.options.get_database().unwrap();
+        // What an older server would answer stands before what this one does.
+        for statement in [
+            "CREATE SCHEMA older",
+            "CREATE FUNCTION older.current_setting(name text) RETURNS text LANGUAGE sql AS $$
+               SELECT CASE name WHEN 'server_version' THEN '14.9' WHEN 'server_version_num' THEN '140009'
+                                ELSE pg_catalog.current_setting(name) END $$",
+            &format!("ALTER DATABASE {name} SET search_path = older, pg_catalog, public"),
+        ] {
+            execute(&world.options, statement).await;
+        }
+        let words = ["PostgreSQL is 14.9", "pg_upgrade"];
+        finds(&patient, "database.version", Severity::Fault, &words).await;
+        execute(&world.options, &format!("ALTER DATABASE {name} RESET search_path")).await;
+        finds_nothing(&patient).await;
     });
 }
 
