@@ -323,7 +323,7 @@ async fn services(
     let issuing = issuing::start(parts, &office, feed, secret).await?;
     let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
     let verifying = verifying::services(parts, (hub, secret), &office.registry, serving, tasks);
-    let sweeping = sweeping::services(parts, secret, tasks).await?;
+    let sweeping = sweeping::services(parts, (hub, secret), tasks).await?;
     let applying = applying::service(parts, (hub, secret), feed, &sweeping.keeper);
     let participants = ParticipantGrpc {
         db: parts.db.clone(),

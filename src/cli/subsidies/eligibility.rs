@@ -56,6 +56,12 @@ pub(in crate::cli) struct CheckArgs {
     /// Name of a programme, with `@NUMBER` of an edition. May be given several times; all in force there when it is not.
     #[arg(long = "programme")]
     programmes: Vec<String>,
+    /// Your reference to the worker: with it, what is claimed already is told.
+    #[arg(long, default_value = "")]
+    worker: String,
+    /// The employer's registration number.
+    #[arg(long, default_value = "")]
+    employer: String,
     /// As if it were this day, YYYY-MM-DD.
     #[arg(long, default_value = "")]
     day: String,
@@ -201,7 +207,12 @@ async fn check(args: CheckArgs) -> Outcome {
         look_ahead: args.look_ahead,
         rank_questions: true,
     };
-    let request = pb::CheckEligibilityRequest { terms: Some(terms), facts: facts(&args.facts)? };
+    let request = pb::CheckEligibilityRequest {
+        terms: Some(terms),
+        facts: facts(&args.facts)?,
+        worker_reference: args.worker,
+        employer: args.employer,
+    };
     let mut client = args.client.connect().await?.eligibility();
     let answer = client.check_eligibility(request).await.map_err(ClientError::from)?.into_inner();
     if args.json {
