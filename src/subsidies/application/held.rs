@@ -11,6 +11,7 @@ use crate::kernel::ids::Revision;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::audit::receipt::Accepted;
 use crate::platform::db::{Record, WriteTx};
+use crate::platform::metrics;
 use crate::subsidies::application::desk::{Answering, Desk};
 use crate::subsidies::application::machine::{self, Stage, Standing, State, Step};
 use crate::subsidies::application::record::{self, Decided, SALT_BYTES};
@@ -336,6 +337,7 @@ pub async fn told(
         (None, Some(worker)) if row.proactive => reference::platforms(tx, worker).await?,
         _ => Vec::new(),
     };
+    metrics::APPLICATION_STEPS.add(1, &[wire::step(step)]);
     Ok(wire::told(row, step, row.changed_at, &platforms))
 }
 
@@ -351,6 +353,7 @@ pub async fn claim(tx: &mut WriteTx, id: ApplicationId, takes: &Takes) -> Result
     let until = claim::taken_until(tx.connection(), id, &takes.claims).await?;
     // It was free again a moment later.
     let until = until.ok_or(crate::platform::db::DbError::Contended(None))?;
+    metrics::CLAIMS_REFUSED.add(1, &[]);
     Err(SubsidyError::ClaimTaken { until })
 }
 

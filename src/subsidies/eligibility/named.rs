@@ -157,7 +157,7 @@ pub async fn record<'a>(
         let disclosure = Disclosure {
             worker_id,
             purpose: "a check of eligibility: whether it is claimed already".to_owned(),
-            legal_basis: programmes.join(", "),
+            legal_basis: format!("law: {}", programmes.join(", ")),
         };
         let entry_id = ids::time_ordered(now);
         let subject = format!("workers/{reference}");

@@ -1,5 +1,6 @@
 //! A stream of checks: batches are spread over the processors, and answered in their order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use crate::kernel::fault::Fault;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::pb::peshub::subsidies::v1::check_subjects_request::Message;
 use crate::platform::db::Db;
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
 use crate::platform::tasks::Tasks;
 use crate::subsidies::blind::Blind;
@@ -20,7 +22,8 @@ use crate::subsidies::domain::Day;
 use crate::subsidies::eligibility::Terms;
 use crate::subsidies::eligibility::named::{self, Found, Named, Seen};
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::incoming::{next, sound};
+use crate::subsidies::incoming::{next_batch, opening};
+use crate::subsidies::wire::determination::word;
 use crate::subsidies::wire::eligibility as wire;
 
 /// Answers that wait for the transport.
@@ -79,6 +82,7 @@ impl Checks {
             terms.check(&request.facts, &seen.taken)?
         };
         named::record(self, permit, [(&seen, determinations.as_slice())].into_iter()).await?;
+        count(determinations.iter());
         Ok(pb::CheckEligibilityResponse { determinations, questions })
     }
 
@@ -113,30 +117,17 @@ impl Checks {
         (mut incoming, draining): (Streaming<pb::CheckSubjectsRequest>, CancellationToken),
         answers: &mpsc::Sender<Outgoing>,
     ) -> Result<(), Fault> {
-        let Some(first) = next(&mut incoming, MESSAGE).await? else { return Ok(()) };
-        let Some(Message::Open(open)) = first.message else {
-            let expected = "the first message opens the stream";
-            return Err(SubsidyError::OutOfStep { expected }.into());
-        };
-        let terms = Arc::new(self.terms(Some(sound(open)?), "open").await?);
-        loop {
-            let message = tokio::select! {
-                () = draining.cancelled() => return Err(SubsidyError::ShuttingDown.into()),
-                () = answers.closed() => return Ok(()),
-                message = next(&mut incoming, MESSAGE) => message?,
-            };
-            let Some(message) = message else { return Ok(()) };
-            let Some(Message::Batch(batch)) = message.message else {
-                let expected = "batches follow the opening";
-                return Err(SubsidyError::OutOfStep { expected }.into());
-            };
-            let batch = sound(batch)?;
+        let Some(open) = opening(&mut incoming, MESSAGE, opens).await? else { return Ok(()) };
+        let terms = Arc::new(self.terms(Some(open), "open").await?);
+        let ends = (&draining, answers);
+        while let Some(batch) = next_batch(&mut incoming, MESSAGE, ends, batch).await? {
             let number = batch.number;
             let results = self.batch(permit, &terms, batch.subjects).await?;
             if answers.send(Ok(pb::CheckSubjectsResponse { number, results })).await.is_err() {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// Checks the subjects of a batch.
@@ -161,7 +152,34 @@ impl Checks {
         let told =
             told.filter_map(|(seen, it)| Some((seen.as_ref()?, it.determinations.as_slice())));
         named::record(self, permit, told).await?;
+        count(results.iter().flat_map(|it| &it.determinations));
         Ok(results)
+    }
+}
+
+fn opens(message: pb::CheckSubjectsRequest) -> Option<pb::CheckTerms> {
+    match message.message {
+        Some(Message::Open(open)) => Some(open),
+        Some(Message::Batch(_)) | None => None,
+    }
+}
+
+fn batch(message: pb::CheckSubjectsRequest) -> Option<pb::SubjectBatch> {
+    match message.message {
+        Some(Message::Batch(batch)) => Some(batch),
+        Some(Message::Open(_)) | None => None,
+    }
+}
+
+/// Counts what was determined.
+fn count<'a>(determinations: impl Iterator<Item = &'a pb::Determination>) {
+    let mut counts = BTreeMap::<i32, usize>::new();
+    for it in determinations {
+        *counts.entry(it.verdict).or_default() += 1;
+    }
+    for (verdict, count) in counts {
+        let verdict = pb::Verdict::try_from(verdict).unwrap_or_default();
+        metrics::DETERMINATIONS.add_len(count, &["check", word(verdict)]);
     }
 }
 

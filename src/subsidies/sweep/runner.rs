@@ -19,6 +19,7 @@ use crate::kernel::ids;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::audit::receipt::Receipts;
 use crate::platform::db::Record;
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
 use crate::subsidies::application::desk::Desk;
 use crate::subsidies::claimed::Taken as Claimed;
@@ -32,6 +33,7 @@ use crate::subsidies::sweep::offers::{self, Due};
 use crate::subsidies::sweep::plan::{Before, Plan};
 use crate::subsidies::sweep::reading::{Chunk, Opened, Reader};
 use crate::subsidies::sweep::told::{self, Told};
+use crate::subsidies::wire::determination::word;
 use crate::subsidies::wire::{sweep as wire, timestamp};
 
 /// Subjects of a step.
@@ -215,8 +217,9 @@ impl Runner {
         if !store::advance(&mut tx, taken.id, place, &content).await? {
             return Ok(false);
         }
-        let further = told::entries(&mut tx, taken, (step.told, now)).await?;
+        let further = told::entries(&mut tx, taken, (&step.told, now)).await?;
         tx.commit(record(taken, now, "sweep.advanced").disclosing_each(further)).await?;
+        count(&step);
         taken.content = content;
         taken.done_to = step.last;
         Ok(true)
@@ -269,8 +272,30 @@ impl Runner {
         let place = (self.hold(), taken.done_to);
         if store::advance(&mut tx, taken.id, place, &taken.content).await? {
             tx.commit(record(taken, now, "sweep.ended")).await?;
+            let outcome = if state == pb::SweepState::Done { "done" } else { "failed" };
+            let took = wire::started(&taken.content).map_or(Duration::ZERO, |at| age(at, now));
+            metrics::SWEEP_SECONDS.record(took, &[outcome]);
         }
         Ok(())
+    }
+}
+
+/// Returns how long it is from one time to another.
+fn age(from: OffsetDateTime, to: OffsetDateTime) -> Duration {
+    Duration::try_from(to - from).unwrap_or_default()
+}
+
+/// Counts what a step has found.
+fn count(step: &Step) {
+    metrics::SWEPT.add_len(step.seen, &[]);
+    for tally in &step.found.tallies {
+        for (number, (subjects, ..)) in (0..).zip(tally.counts) {
+            let count = u64::try_from(subjects).unwrap_or_default();
+            if count > 0 {
+                let verdict = pb::Verdict::try_from(number).unwrap_or_default();
+                metrics::DETERMINATIONS.add(count, &["sweep", word(verdict)]);
+            }
+        }
     }
 }
 

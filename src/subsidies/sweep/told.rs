@@ -42,7 +42,7 @@ pub fn told(plan: &Plan, found: &Found, keys: &[(Whose, DataKey)]) -> Vec<Told> 
 pub async fn entries(
     tx: &mut WriteTx,
     taken: &Taken,
-    (told, now): (Vec<Told>, OffsetDateTime),
+    (told, now): (&[Told], OffsetDateTime),
 ) -> Result<Vec<Further>, DbError> {
     if told.is_empty() {
         return Ok(Vec::new());
@@ -50,14 +50,14 @@ pub async fn entries(
     let bureau = reference::participant_name(tx, taken.participant.0).await?;
     let what = format!("{}/sweeps/{}", subject(&taken.content.population), taken.id);
     let purpose = format!("a sweep by {bureau}: whether it is claimed already");
-    let entry = |it: Told| Further {
+    let entry = |it: &Told| Further {
         entry_id: ids::time_ordered(now),
         subject: what.clone(),
         disclosure: Disclosure {
             worker_id: it.worker_id,
             purpose: purpose.clone(),
-            legal_basis: it.edition,
+            legal_basis: format!("law: {}", it.edition),
         },
     };
-    Ok(told.into_iter().map(entry).collect())
+    Ok(told.iter().map(entry).collect())
 }

@@ -89,6 +89,13 @@ fn amount(programme: &CompiledProgramme, answer: &Determined) -> Option<pb::Amou
     })
 }
 
+/// Returns the word of a verdict.
+#[must_use]
+pub fn word(verdict: pb::Verdict) -> &'static str {
+    let name = verdict.as_str_name();
+    name.strip_prefix("VERDICT_").unwrap_or(name)
+}
+
 /// Returns a fact that is missing, with what can show it.
 #[must_use]
 pub fn open_fact(programme: &CompiledProgramme, name: &Arc<str>) -> pb::OpenFact {

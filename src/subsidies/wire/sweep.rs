@@ -1,5 +1,6 @@
 //! Contract ⇄ sweeps.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::pb::peshub::subsidies::v1 as pb;
@@ -79,6 +80,14 @@ pub fn swept<'a>(
 /// What is stored cannot be read.
 pub fn day(sweep: &pb::Sweep) -> Result<Day, SubsidyError> {
     Day::read(&sweep.day).ok_or(SubsidyError::Corrupt { what: "day of a sweep" })
+}
+
+/// Returns when a sweep began.
+#[must_use]
+pub fn started(sweep: &pb::Sweep) -> Option<OffsetDateTime> {
+    let at = sweep.started_at.as_ref()?;
+    let nanos = time::Duration::nanoseconds(i64::from(at.nanos));
+    Some(OffsetDateTime::from_unix_timestamp(at.seconds).ok()? + nanos)
 }
 
 /// Returns how a subject stands as the contract has it.

@@ -32,7 +32,7 @@ async fn offers(client: &mut Applications) -> Vec<pb::Application> {
 }
 
 async fn reserved(client: &mut Applications) -> i64 {
-    let request = pb::ListBudgetsRequest { programme: ONCE.to_owned(), ..Default::default() };
+    let request = pb::ListBudgetsRequest { programme: ONCE.to_owned() };
     client.list_budgets(request).await.unwrap().into_inner().budgets[0].reserved
 }
 
