@@ -109,9 +109,9 @@ metrics! {
         "Time since this replica has last seen that its status lists are complete.";
     Gauge STATUS_UNPUBLISHED "peshub_status_unpublished" "{change}" []
         "Changes of statuses that are not in a list yet; 100,001 stands for more than 100,000.";
-    Counter DETERMINATIONS "peshub_determinations_total" "{determination}" ["work", "verdict"]
-        "Determinations by work (check, sweep) and verdict.";
-    Counter APPLICATION_STEPS "peshub_application_steps_total" "{step}" ["step"]
+    Counter DETERMINATIONS "peshub_determinations_total" "{determination}" ["kind", "outcome"]
+        "Determinations by what they were made for (check, sweep) and verdict.";
+    Counter APPLICATION_STEPS "peshub_application_steps_total" "{step}" ["kind"]
         "Steps of applications and offers, by step.";
     Counter CLAIMS_REFUSED "peshub_claims_refused_total" "{application}" []
         "Applications and offers that were not made because something was claimed already.";
