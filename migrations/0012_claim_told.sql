@@ -9,6 +9,8 @@ ALTER TABLE population_subject ADD COLUMN touched bigint NOT NULL DEFAULT 0;
 ALTER TABLE population ADD COLUMN claims_seen_at timestamptz;
 
 CREATE INDEX population_subject_employer ON population_subject (employer) WHERE employer IS NOT NULL;
+-- The constraints' own indexes are for one claim at a time: many are looked up in half the time by this one.
+CREATE INDEX claim_subject ON claim (subject);
 CREATE INDEX application_changed ON application (changed_at);
 CREATE INDEX application_offered ON application (bureau_id, programme, worker_id, employer) WHERE state = 4;
 
@@ -18,21 +20,13 @@ CREATE INDEX application_offered ON application (bureau_id, programme, worker_id
 CREATE FUNCTION claims_taken(own uuid, spare_offers boolean,
     places int[], grps uuid[], subjects uuid[], from_days date[], until_days date[], programmes text[])
 RETURNS TABLE (place int, taken_until date) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT k.place, max(coalesce(upper(t.period), 'infinity'::date))
+    SELECT k.place, max(coalesce(upper(c.period), 'infinity'::date))
     FROM unnest(places, grps, subjects, from_days, until_days, programmes) AS k(place, grp, subject, from_day, until_day, programme)
-    -- Two branches, since each has the index of a constraint.
-    CROSS JOIN LATERAL (
-        SELECT c.application_id, c.period, c.programme FROM claim c
-        WHERE k.programme = '' AND c.programme IS NULL AND c.subject = k.subject AND c.grp = k.grp
-          AND c.period && daterange(k.from_day, k.until_day)
-        UNION ALL
-        SELECT c.application_id, c.period, c.programme FROM claim c
-        WHERE k.programme <> '' AND c.programme IS NOT NULL AND c.subject = k.subject AND c.grp = k.grp
-          AND c.period && daterange(k.from_day, k.until_day) AND c.programme <> k.programme
-    ) AS t
-    WHERE t.application_id IS DISTINCT FROM own
-      AND NOT (spare_offers AND t.programme IS NULL
-               AND EXISTS (SELECT FROM application a WHERE a.application_id = t.application_id AND a.state = 4))
+    JOIN claim c ON c.subject = k.subject AND c.grp = k.grp AND c.period && daterange(k.from_day, k.until_day)
+         AND CASE WHEN k.programme = '' THEN c.programme IS NULL ELSE c.programme <> k.programme END
+    WHERE c.application_id IS DISTINCT FROM own
+      AND NOT (spare_offers AND c.programme IS NULL
+               AND EXISTS (SELECT FROM application a WHERE a.application_id = c.application_id AND a.state = 4))
     GROUP BY k.place
 $$;
 
