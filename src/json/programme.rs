@@ -181,7 +181,7 @@ facts:
     fn what_is_stated_may_say_on_what_it_rests() {
         let text = "
 worker.age: 20
-worker.certified: {value: true, basis: credential, reference: 0197}
+worker.certified: {value: true, basis: credential, reference: entry-1}
 hire.date: {value: 2025-07-10, basis: document, established_on: 2025-07-11, sha256: DIGEST}
 ";
         let digest = "0a".repeat(32);
@@ -195,7 +195,7 @@ hire.date: {value: 2025-07-10, basis: document, established_on: 2025-07-11, sha2
         let expected = [
             ("hire.date", pb::FactBasis::Document, text(""), text("2025-07-11"), 32),
             ("worker.age", pb::FactBasis::Unspecified, text(""), text(""), 0),
-            ("worker.certified", pb::FactBasis::Credential, text("0197"), text(""), 0),
+            ("worker.certified", pb::FactBasis::Credential, text("entry-1"), text(""), 0),
         ];
         assert_eq!(said, expected);
         assert!(facts[1].provenance.is_none());
@@ -204,7 +204,7 @@ hire.date: {value: 2025-07-10, basis: document, established_on: 2025-07-11, sha2
             "a.b: {basis: document}",
             "a.b: {value: 1, basis: hearsay}",
             "a.b: {value: 1, basis: document, sha256: 0a}",
-            "a.b: {value: 1, basis: document, refernce: x}",
+            "a.b: {value: 1, basis: document, because: x}",
         ] {
             assert!(read_values(wrong).is_err(), "{wrong}");
         }
