@@ -80,6 +80,7 @@ use crate::postings::page::PageTokens;
 use crate::postings::sync::commit::Committer;
 use crate::postings::sync::stream::SyncStreams;
 use crate::postings::watch::Watches;
+use crate::subsidies::book::Programmes;
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::grpc::applications::ApplicationGrpc;
 use crate::subsidies::grpc::eligibility::EligibilityGrpc;
@@ -323,7 +324,8 @@ async fn services(
     let issuing = issuing::start(parts, &office, feed, secret).await?;
     let serving = (issuing.statuses.clone(), issuing.watches.clone(), &*issuing.secret);
     let verifying = verifying::services(parts, (hub, secret), &office.registry, serving, tasks);
-    let sweeping = sweeping::services(parts, secret, tasks).await?;
+    let sweeping = sweeping::services(parts, (hub, secret), tasks).await?;
+    let book = sweeping.keeper.programmes.clone();
     let applying = applying::service(parts, (hub, secret), feed, &sweeping.keeper);
     let participants = ParticipantGrpc {
         db: parts.db.clone(),
@@ -342,7 +344,7 @@ async fn services(
         .add_service(CredentialServiceServer::new(issuing.service))
         .add_service(ConsentServiceServer::new(verifying.consents))
         .add_service(ApplicationServiceServer::new(applying))
-        .add_service(ProgrammeServiceServer::new(programmes(parts, secret, tasks)))
+        .add_service(ProgrammeServiceServer::new(programmes(parts, secret, tasks, book)))
         .add_service(
             EligibilityServiceServer::new(sweeping.eligibility)
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
@@ -445,10 +447,10 @@ fn audit(parts: &HubParts, hub: Uuid, secret: &[u8], tasks: &Tasks) -> AuditGrpc
     AuditGrpc { exports, pages: page::PageTokens::new(&[b"audit pages", secret].concat()) }
 }
 
-fn programmes(parts: &HubParts, secret: &[u8], tasks: &Tasks) -> ProgrammeGrpc {
+fn programmes(parts: &HubParts, secret: &[u8], tasks: &Tasks, book: Programmes) -> ProgrammeGrpc {
     let (db, clock, tasks) = (parts.db.clone(), Arc::clone(&parts.clock), tasks.clone());
     let pages = page::PageTokens::new(&[b"programme pages", secret].concat());
-    ProgrammeGrpc { db, clock, pages, tasks }
+    ProgrammeGrpc { db, clock, pages, book, tasks }
 }
 
 fn postings(parts: &HubParts, hub: Uuid, secret: &[u8], feed: &Feed) -> PostingGrpc {

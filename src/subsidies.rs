@@ -7,6 +7,7 @@
 pub mod application;
 pub mod blind;
 pub mod book;
+pub mod claimed;
 pub mod domain;
 pub mod eligibility;
 pub mod error;

@@ -18,10 +18,10 @@ pub(super) struct ClientArgs {
     /// Call as this demo participant of `peshub dev`, with the certificate in its data directory.
     #[arg(long = "as", env = "PESHUB_AS", value_name = "PARTICIPANT", conflicts_with_all = ["cert", "token"])]
     participant: Option<String>,
-    /// Data directory of `peshub dev`, for --as.
+    /// Data directory of `peshub dev`, for --as, and for --token with a development hub on this machine.
     #[arg(long, env = "PESHUB_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// Authorities of the hub's certificate, PEM.
+    /// Authorities of the hub's certificate, PEM; with --token and a hub on this machine, those of `peshub dev` when it is left out.
     #[arg(long, env = "PESHUB_CA")]
     ca: Option<PathBuf>,
     /// Client certificate, PEM.
@@ -56,19 +56,32 @@ impl ClientArgs {
         Ok(Connection::open(&self.options().await?).await?)
     }
 
+    /// Returns where `peshub dev` has its certificates.
+    async fn credentials(&self) -> Result<Credentials, Box<dyn std::error::Error + Send + Sync>> {
+        let data_dir = match &self.data_dir {
+            Some(data_dir) => data_dir.clone(),
+            None => dev::default_data_dir(&Surroundings::of_process()).await?,
+        };
+        Ok(Credentials::in_data_dir(&data_dir))
+    }
+
+    fn is_local(&self) -> bool {
+        let hosts = ["https://127.0.0.1:", "https://localhost:", "https://[::1]:"];
+        hosts.iter().any(|host| self.hub.starts_with(host))
+    }
+
     async fn options(&self) -> Result<Options, Box<dyn std::error::Error + Send + Sync>> {
         if self.participant.is_none() && self.cert.is_some() != self.key.is_some() {
             return Err("--cert and --key belong together; one of them is missing".into());
         }
         let (mut ca, mut pair) = (self.ca.clone(), self.cert.clone().zip(self.key.clone()));
         if let Some(participant) = &self.participant {
-            let data_dir = match &self.data_dir {
-                Some(data_dir) => data_dir.clone(),
-                None => dev::default_data_dir(&Surroundings::of_process()).await?,
-            };
-            let credentials = Credentials::in_data_dir(&data_dir);
+            let credentials = self.credentials().await?;
             ca = ca.or(Some(credentials.authority()));
             pair = Some(credentials.of(participant));
+        } else if ca.is_none() && self.token.is_some() && self.is_local() {
+            // Tokens of a development hub on this machine: its certificate is its own authority's.
+            ca = Some(self.credentials().await?.authority()).filter(|it| it.exists());
         }
         let identity = match pair {
             Some((certificate, key)) => {

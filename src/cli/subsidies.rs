@@ -3,6 +3,7 @@
 mod applications;
 mod eligibility;
 mod replay;
+mod said;
 
 use clap::Subcommand;
 

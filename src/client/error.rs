@@ -102,7 +102,7 @@ impl Refusal {
     #[must_use]
     pub fn of(status: &Status) -> Self {
         let details = status.get_error_details();
-        let mut message = status.message().to_owned();
+        let mut message = said(status);
         if let (Code::Internal, Some(call)) = (status.code(), details.request_info()) {
             // The hub's log says more, under this number.
             message = format!("{message} (call {})", call.request_id);
@@ -165,6 +165,25 @@ impl Refusal {
             | Code::Unauthenticated => false,
         }
     }
+}
+
+/// Returns what a status says; where the connection broke, with every cause, and in words what TLS says of who shows no certificate.
+fn said(status: &Status) -> String {
+    let mut message = status.message().to_owned();
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if said.contains("CertificateRequired") {
+            return "the hub lets nobody in without a client certificate: show one, or let it take tokens (`--hub-tokens`, or an issuer \
+                    in tokens.toml)"
+                .to_owned();
+        }
+        if !message.contains(&said) {
+            message = format!("{message}: {said}");
+        }
+        cause = error.source();
+    }
+    message
 }
 
 impl fmt::Display for Refusal {

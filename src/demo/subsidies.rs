@@ -245,7 +245,11 @@ async fn check(
         programmes: vec![choice],
         ..pb::CheckTerms::default()
     };
-    let request = pb::CheckEligibilityRequest { terms: Some(terms), facts: facts.to_vec() };
+    let request = pb::CheckEligibilityRequest {
+        terms: Some(terms),
+        facts: facts.to_vec(),
+        ..Default::default()
+    };
     let answer = platform.eligibility().check_eligibility(request).await;
     let answer = answer.map_err(refused("the platform"))?.into_inner();
     given("a determination", answer.determinations.into_iter().next())

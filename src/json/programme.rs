@@ -62,18 +62,30 @@ pub fn read_facts(text: &str) -> Result<Vec<pb::FactDefinition>, FileError> {
     Ok(catalogue::facts(parsed(text)?))
 }
 
-/// Reads what is known of somebody, `name: value` each, as cases have it.
+/// Reads what is stated of somebody, `name: value` each, as cases have it. What rests on something is
+/// `name: {value: VALUE, basis: credential, reference: ENTRY_ID}`; also `established_on` and `sha256`.
 ///
 /// # Errors
 ///
 /// It is no such list.
 pub fn read_values(text: &str) -> Result<Vec<pb::Fact>, FileError> {
-    reading::values(parsed(text)?)
+    reading::stated(parsed(text)?)
+}
+
+/// Reads a SHA-256 of 64 hexadecimal digits.
+#[must_use]
+pub fn digest(text: &str) -> Option<Vec<u8>> {
+    let byte = |pair: &[u8]| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(pair, 16).ok()
+    };
+    let read: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+    read.filter(|bytes| bytes.len() == 32 && text.len() == 64)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::json::programme::{read, read_facts, write};
+    use crate::json::programme::{read, read_facts, read_values, write};
     use crate::pb::peshub::subsidies::v1 as pb;
 
     const TEXT: &str = "
@@ -163,5 +175,38 @@ facts:
         assert_eq!(facts.len(), 3);
         assert!(facts[0].about_worker && facts[1].stated_by_hub);
         assert_eq!(facts[2].item_kind(), pb::FactKind::Int);
+    }
+
+    #[test]
+    fn what_is_stated_may_say_on_what_it_rests() {
+        let text = "
+worker.age: 20
+worker.certified: {value: true, basis: credential, reference: entry-1}
+hire.date: {value: 2025-07-10, basis: document, established_on: 2025-07-11, sha256: DIGEST}
+";
+        let digest = "0a".repeat(32);
+        let facts = read_values(&text.replace("DIGEST", &digest)).unwrap();
+        let said: Vec<_> = facts
+            .iter()
+            .map(|it| (it.name.as_str(), it.provenance.clone().unwrap_or_default()))
+            .map(|(name, it)| (name, it.basis(), it.reference, it.established_on, it.sha256.len()))
+            .collect();
+        let text = String::from;
+        let expected = [
+            ("hire.date", pb::FactBasis::Document, text(""), text("2025-07-11"), 32),
+            ("worker.age", pb::FactBasis::Unspecified, text(""), text(""), 0),
+            ("worker.certified", pb::FactBasis::Credential, text("entry-1"), text(""), 0),
+        ];
+        assert_eq!(said, expected);
+        assert!(facts[1].provenance.is_none());
+        for wrong in [
+            "a.b: {value: 1}",
+            "a.b: {basis: document}",
+            "a.b: {value: 1, basis: hearsay}",
+            "a.b: {value: 1, basis: document, sha256: 0a}",
+            "a.b: {value: 1, basis: document, because: x}",
+        ] {
+            assert!(read_values(wrong).is_err(), "{wrong}");
+        }
     }
 }

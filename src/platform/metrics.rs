@@ -109,6 +109,18 @@ metrics! {
         "Time since this replica has last seen that its status lists are complete.";
     Gauge STATUS_UNPUBLISHED "peshub_status_unpublished" "{change}" []
         "Changes of statuses that are not in a list yet; 100,001 stands for more than 100,000.";
+    Counter DETERMINATIONS "peshub_determinations_total" "{determination}" ["kind", "outcome"]
+        "Determinations by what they were made for (check, sweep) and verdict.";
+    Counter APPLICATION_STEPS "peshub_application_steps_total" "{step}" ["kind"]
+        "Steps of applications and offers, by step.";
+    Counter CLAIMS_REFUSED "peshub_claims_refused_total" "{application}" []
+        "Applications and offers that were not made because something was claimed already.";
+    Counter SWEPT "peshub_swept_subjects_total" "{subject}" []
+        "Subjects of populations that were looked at by sweeps.";
+    Histogram SWEEP_SECONDS "peshub_sweep_seconds" "s" ["outcome"]
+        "Time from the start of a sweep to its end, by outcome: done, failed.";
+    Gauge OFFERS_STANDING "peshub_offers_standing" "{offer}" []
+        "Offers that wait to be accepted; 100,001 stands for more than 100,000.";
     Gauge TASKS "peshub_tasks" "{task}" []
         "Pieces of background work under way, streams included.";
     Gauge BUILD "peshub_build_info" "1" ["version", "revision"]

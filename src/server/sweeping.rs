@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use crate::platform::audit::receipt::Receipts;
 use crate::platform::page::PageTokens;
 use crate::platform::secrets::{self, SUBSIDIES};
 use crate::platform::tasks::Tasks;
@@ -26,14 +29,14 @@ pub(crate) struct Sweeping {
     pub(crate) keeper: Arc<Keeper>,
 }
 
-/// Returns the services; `secret` is for page tokens.
+/// Returns the services; `secret` is for page tokens, and `hub` issues receipts.
 ///
 /// # Errors
 ///
 /// The programmes cannot be read, or the key of the secret of subsidies cannot be had.
 pub(crate) async fn services(
     parts: &HubParts,
-    secret: &[u8],
+    (hub, secret): (Uuid, &[u8]),
     tasks: &Tasks,
 ) -> Result<Sweeping, SubsidyError> {
     let programmes = Programmes::open(parts.db.clone()).await?;
@@ -42,10 +45,16 @@ pub(crate) async fn services(
     let own = secrets::open(&parts.db, vault.as_ref(), SUBSIDIES, parts.clock.now()).await?;
     let blind = Blind::new(own);
     let (clock, tasks) = (Arc::clone(&parts.clock), tasks.clone());
-    let checks =
-        Checks { programmes: programmes.clone(), clock: Arc::clone(&clock), tasks: tasks.clone() };
+    let checks = Checks {
+        db: parts.db.clone(),
+        blind: blind.clone(),
+        programmes: programmes.clone(),
+        clock: Arc::clone(&clock),
+        tasks: tasks.clone(),
+    };
     let keeper = Arc::new(Keeper { db: parts.db.clone(), vault, blind, programmes });
-    let runner = Runner::new(Arc::clone(&keeper), Arc::clone(&clock));
+    let receipts = Receipts::new(hub, Arc::clone(&parts.keys.signer));
+    let runner = Runner::new(Arc::clone(&keeper), receipts, Arc::clone(&clock));
     drop(tasks.spawn(runner.run(tasks.stopping())));
     let streams = FactStreams { keeper: Arc::clone(&keeper), clock, tasks };
     let pages = PageTokens::new(&[b"finding pages", secret].concat());

@@ -14,8 +14,8 @@ use crate::platform::db::Db;
 use crate::platform::permit::Permit;
 use crate::subsidies::domain::{Catalogue, Definition};
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::programme::CompiledProgramme;
 use crate::subsidies::programme::canonical::Sha256;
+use crate::subsidies::programme::{CompiledProgramme, Exclusion};
 use crate::subsidies::store::book as store;
 
 /// How often a change by another replica is looked for.
@@ -132,6 +132,17 @@ impl Book {
     pub fn programme(&self, name: &str) -> Option<&Arc<Published>> {
         let place = self.programmes.binary_search_by(|it| it.name().as_ref().cmp(name)).ok()?;
         self.programmes.get(place)
+    }
+
+    /// Returns what other programmes in force exclude one by, with the names of those.
+    #[must_use]
+    pub fn exclusions_of(&self, name: &Arc<str>) -> Vec<Exclusion> {
+        let others = self.programmes.iter().filter(|it| it.name() != name);
+        let said = others.flat_map(|other| {
+            let against = other.compiled.exclusive_with.iter().filter(|it| it.programme == *name);
+            against.map(|it| Exclusion { programme: Arc::clone(other.name()), key: it.key.clone() })
+        });
+        said.collect()
     }
 
     /// Returns the fact of a number; `None` when it was retired.

@@ -1,5 +1,7 @@
-//! Checks: what is known of a subject, held against programmes. Nothing is read from the database and nothing is kept.
+//! Checks: what is known of a subject, held against programmes. Nothing is kept, and nothing is read from the database but what is claimed
+//! already by somebody who is named ([`named`]).
 
+pub mod named;
 pub mod stream;
 
 use std::sync::Arc;
@@ -7,12 +9,14 @@ use std::sync::Arc;
 use crate::codes::divisions::Division;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::subsidies::book::{Book, Programmes, Published};
+use crate::subsidies::claimed::{self, Taken};
 use crate::subsidies::domain::{Day, Value};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::canonical::Encoded;
 use crate::subsidies::programme::question;
 use crate::subsidies::wire::determination::{Around, render};
+use crate::subsidies::wire::fact::Stated;
 use crate::subsidies::wire::{eligibility as wire, fact};
 
 /// How much an answer says.
@@ -90,19 +94,26 @@ impl Terms {
         self.asked.look_ahead
     }
 
-    /// Checks a subject.
-    ///
-    /// # Errors
-    ///
-    /// `FACT_UNKNOWN`, `FIELDS_INVALID`, or `EVALUATION_FAILED`.
-    pub fn check(&self, sent: &[pb::Fact]) -> Result<Answered, SubsidyError> {
-        let Asked { division, detail, day, look_ahead, rank_questions, .. } = self.asked;
+    /// Reads what is stated of a subject, and adds what the hub states.
+    fn stated(&self, sent: &[pb::Fact]) -> Result<Stated, SubsidyError> {
+        let day = self.asked.day;
         wire::states_no_day(sent, &self.book)?;
         let mut stated = fact::stated(sent, self.book.catalogue(), day, "facts")
             .map_err(SubsidyError::FactUnknown)?;
         for name in self.book.moving() {
             stated.facts.insert(Arc::clone(name), Value::Day(day));
         }
+        Ok(stated)
+    }
+
+    /// Checks a subject; `taken` says what is claimed already, by the places of the programmes.
+    ///
+    /// # Errors
+    ///
+    /// `FACT_UNKNOWN`, `FIELDS_INVALID`, or `EVALUATION_FAILED`.
+    pub fn check(&self, sent: &[pb::Fact], taken: &Taken) -> Result<Answered, SubsidyError> {
+        let Asked { division, detail, day, look_ahead, rank_questions, .. } = self.asked;
+        let stated = self.stated(sent)?;
         let encoded = Encoded::of(&stated.facts);
         let trace = match detail {
             Detail::Verdict => Trace::Off,
@@ -111,7 +122,7 @@ impl Terms {
         };
         let mut rendered = Vec::with_capacity(self.programmes.len());
         let mut answers = Vec::new();
-        for published in &self.programmes {
+        for (place, published) in self.programmes.iter().enumerate() {
             let compiled = &published.compiled;
             let failed = |error| wire::failed(compiled, &error);
             let answer =
@@ -134,8 +145,9 @@ impl Terms {
             if detail == Detail::Verdict {
                 determination.criteria = Vec::new();
             }
+            let is_taken = claimed::exclude(&mut determination, taken.get(&place));
             rendered.push(determination);
-            if rank_questions {
+            if rank_questions && !is_taken {
                 answers.push((compiled, answer));
             }
         }

@@ -12,3 +12,4 @@ pub mod queries;
 pub mod reading;
 pub mod runner;
 pub mod simulate;
+pub mod told;

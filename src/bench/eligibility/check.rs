@@ -143,7 +143,7 @@ fn requests(programmes: &[pb::Programme]) -> Result<Vec<pb::CheckEligibilityRequ
         };
         let terms = pb::CheckTerms { division: Some(division), ..Default::default() };
         let facts = stated.into_values().cloned().collect();
-        pb::CheckEligibilityRequest { terms: Some(terms), facts }
+        pb::CheckEligibilityRequest { terms: Some(terms), facts, ..Default::default() }
     });
     Ok(requests.collect())
 }

@@ -17,6 +17,7 @@ use crate::dev::Database;
 use crate::kernel::clock::{SharedClock, SystemClock};
 use crate::kernel::ids::{self, PopulationId};
 use crate::pb::peshub::subsidies::v1 as pb;
+use crate::platform::audit::receipt::Receipts;
 use crate::platform::db::Db;
 use crate::platform::keys::Keys;
 use crate::platform::keys::sealing::DataKey;
@@ -79,7 +80,8 @@ pub async fn run(
     store(&keeper, options, &progress).await?;
     let programmes = keeper.programmes.present().programmes().len();
     progress("sweeping");
-    let (swept, took) = sweep(Arc::new(keeper), options).await?;
+    let (swept, took) =
+        sweep(Arc::new(keeper), Receipts::new(Uuid::nil(), keys.signer), options).await?;
     let seen = usize::try_from(swept.seen).unwrap_or_default();
     if seen != options.people {
         return Err(BenchError::Wrong(format!("{seen} of {} people were swept", options.people)));
@@ -244,6 +246,7 @@ impl Rows {
 /// Sweeps everybody, as a hub does.
 async fn sweep(
     keeper: Arc<Keeper>,
+    receipts: Receipts,
     options: SweepOptions,
 ) -> Result<(pb::Sweep, Duration), BenchError> {
     let day = Day::of(options.now.date());
@@ -265,7 +268,7 @@ async fn sweep(
     };
     let clock: SharedClock = Arc::new(SystemClock);
     let (tasks, db) = (Tasks::default(), keeper.db.clone());
-    let runner = tasks.spawn(Runner::new(keeper, clock).run(tasks.stopping()));
+    let runner = tasks.spawn(Runner::new(keeper, receipts, clock).run(tasks.stopping()));
     let started = Instant::now();
     let mut tx = db.read(&Permit::of_hub()).await?;
     sqlx::query(

@@ -172,11 +172,5 @@ pub(super) fn diff(args: &DiffArgs) -> Outcome {
 
 /// Reads hexadecimal digits.
 pub(super) fn digits(text: &str) -> Result<Vec<u8>, Failure> {
-    let byte = |pair: &[u8]| {
-        let pair = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(pair, 16).ok()
-    };
-    let read: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-    let read = read.filter(|bytes| bytes.len() == 32 && text.len() == 64);
-    read.ok_or_else(|| "--draft has 64 hexadecimal digits".into())
+    file::digest(text).ok_or_else(|| "--draft has 64 hexadecimal digits".into())
 }

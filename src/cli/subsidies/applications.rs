@@ -68,7 +68,8 @@ pub(in crate::cli) struct ApplyArgs {
     client: ClientArgs,
     /// Name of the programme.
     programme: String,
-    /// YAML file with the facts, `name: value` each; `-` for standard input.
+    /// YAML file with the facts, `name: value` each, or `name: {value: VALUE, basis: credential, reference: ENTRY_ID}` for what rests on
+    /// something; `-` for standard input.
     facts: PathBuf,
     /// The caller's reference to the worker it is about.
     #[arg(long, default_value = "")]
@@ -88,7 +89,8 @@ pub(in crate::cli) struct ApplyArgs {
 pub(in crate::cli) struct EvidenceArgs {
     #[command(flatten)]
     named: NamedArgs,
-    /// YAML file with the facts, `name: value` each; `-` for standard input.
+    /// YAML file with the facts, `name: value` each, or `name: {value: VALUE, basis: credential, reference: ENTRY_ID}` for what rests on
+    /// something; `-` for standard input.
     facts: PathBuf,
 }
 

@@ -1,7 +1,6 @@
 //! `peshub subsidies check`, and populations: their facts, sweeps and simulations. Facts come from files, since arguments can be read by
 //! others.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -9,6 +8,7 @@ use tokio_stream::StreamExt as _;
 
 use crate::cli::client::ClientArgs;
 use crate::cli::subsidies::applications::{division, facts, text};
+use crate::cli::subsidies::said;
 use crate::cli::{Outcome, output};
 use crate::client::error::ClientError;
 use crate::json;
@@ -48,7 +48,8 @@ pub(in crate::cli) enum EligibilityCommand {
 pub(in crate::cli) struct CheckArgs {
     #[command(flatten)]
     client: ClientArgs,
-    /// YAML file with the facts, `name: value` each; `-` for standard input.
+    /// YAML file with the facts, `name: value` each, or `name: {value: VALUE, basis: credential, reference: ENTRY_ID}` for what rests on
+    /// something; `-` for standard input.
     facts: PathBuf,
     /// GB/T 2260 code of the division, or an ISO 3166-2 code.
     #[arg(long)]
@@ -56,6 +57,12 @@ pub(in crate::cli) struct CheckArgs {
     /// Name of a programme, with `@NUMBER` of an edition. May be given several times; all in force there when it is not.
     #[arg(long = "programme")]
     programmes: Vec<String>,
+    /// Your reference to the worker: with it, what is claimed already is told.
+    #[arg(long, default_value = "")]
+    worker: String,
+    /// The employer's registration number.
+    #[arg(long, default_value = "")]
+    employer: String,
     /// As if it were this day, YYYY-MM-DD.
     #[arg(long, default_value = "")]
     day: String,
@@ -181,11 +188,6 @@ fn print(name: &str, message: &impl prost::Message) -> Outcome {
     Ok(())
 }
 
-/// Returns an enumeration's name without its prefix.
-fn word(name: &str) -> &str {
-    name.split_once('_').map_or(name, |(_, word)| word)
-}
-
 async fn check(args: CheckArgs) -> Outcome {
     let choice = |named: &String| {
         let (name, edition) = named.split_once('@').unwrap_or((named, "0"));
@@ -201,52 +203,30 @@ async fn check(args: CheckArgs) -> Outcome {
         look_ahead: args.look_ahead,
         rank_questions: true,
     };
-    let request = pb::CheckEligibilityRequest { terms: Some(terms), facts: facts(&args.facts)? };
-    let mut client = args.client.connect().await?.eligibility();
+    let request = pb::CheckEligibilityRequest {
+        terms: Some(terms),
+        facts: facts(&args.facts)?,
+        worker_reference: args.worker,
+        employer: args.employer,
+    };
+    let connection = args.client.connect().await?;
+    let mut client = connection.eligibility();
     let answer = client.check_eligibility(request).await.map_err(ClientError::from)?.into_inner();
     if args.json {
         return print("CheckEligibilityResponse", &answer);
     }
-    for determination in &answer.determinations {
-        output::line(&told(determination));
+    let mut programmes = connection.programmes();
+    for it in &answer.determinations {
+        // The words of criteria and facts are the edition's.
+        let request = pb::GetProgrammeRequest { name: it.programme.clone(), edition: it.edition };
+        let found = programmes.get_programme(request).await.map_err(ClientError::from)?;
+        let edition = found.into_inner().edition.and_then(|it| it.edition).unwrap_or_default();
+        output::line(&said::determination(it, &edition));
     }
-    for question in answer.questions.iter().take(1) {
-        let name = question.fact.as_ref().map_or("", |it| it.name.as_str());
-        let unlocks = question.unlocks.iter().map(|it| format!("{} {}", it.greatest, it.currency));
-        let unlocks: Vec<_> = unlocks.collect();
-        output::line(&format!("ask next: {name}, which can unlock {}", unlocks.join(", ")));
+    if let Some(question) = answer.questions.first() {
+        output::line(&said::question(question));
     }
     Ok(())
-}
-
-/// Returns a determination for a person.
-fn told(it: &pb::Determination) -> String {
-    let mut told = format!("{}: {}", it.programme, word(it.verdict().as_str_name()));
-    if let Some(amount) = &it.amount {
-        let range = if amount.least == amount.greatest {
-            amount.least.to_string()
-        } else {
-            format!("{} to {}", amount.least, amount.greatest)
-        };
-        write!(told, ", {range} {}", amount.currency).unwrap_or_default();
-    }
-    let failed = it.criteria.iter().filter(|it| it.state() == pb::CriterionState::NotMet);
-    for criterion in failed {
-        write!(told, "\n  not met: {}", criterion.id).unwrap_or_default();
-    }
-    for open in &it.ask {
-        let shown: Vec<_> =
-            open.evidence.iter().chain(&open.credential_types).map(String::as_str).collect();
-        let shown =
-            if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) };
-        write!(told, "\n  missing: {}{shown}", open.name).unwrap_or_default();
-    }
-    for (words, day) in [("turns on", &it.turns_on), ("file by", &it.last_day_to_file)] {
-        if !day.is_empty() {
-            write!(told, "\n  {words}: {day}").unwrap_or_default();
-        }
-    }
-    told
 }
 
 async fn create(args: CreateArgs) -> Outcome {
@@ -330,32 +310,8 @@ async fn sweep(args: SweepArgs) -> Outcome {
     if args.json {
         return print("Sweep", &last);
     }
-    output::line(&swept(&last));
+    output::line(&said::sweep(&last));
     Ok(())
-}
-
-/// Returns a sweep for a person.
-fn swept(it: &pb::Sweep) -> String {
-    let mut told = format!(
-        "{} {}: {} subjects, {} evaluations, {} spared",
-        it.sweep_id,
-        it.state().as_str_name().trim_start_matches("SWEEP_STATE_"),
-        it.seen,
-        it.evaluations,
-        it.spared
-    );
-    for of in &it.programmes {
-        write!(told, "\n{}@{}:", of.programme, of.edition).unwrap_or_default();
-        for count in &of.counts {
-            let verdict = word(count.verdict().as_str_name());
-            write!(told, " {verdict} {}", count.subjects).unwrap_or_default();
-        }
-        let turned = (of.gained, of.lost, of.offers, of.failed);
-        let (gained, lost, offers, failed) = turned;
-        write!(told, "; gained {gained}, lost {lost}, offers {offers}, failed {failed}")
-            .unwrap_or_default();
-    }
-    told
 }
 
 async fn sweeps(args: NameArgs) -> Outcome {
@@ -366,7 +322,7 @@ async fn sweeps(args: NameArgs) -> Outcome {
         if args.json {
             print("Sweep", &it)?;
         } else {
-            output::line(&swept(&it));
+            output::line(&said::sweep(&it));
         }
     }
     Ok(())

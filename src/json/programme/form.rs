@@ -173,6 +173,38 @@ pub(super) enum Known {
     List(Vec<Known>),
 }
 
+/// What is stated of somebody: a value, or one with what it rests on.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Stated {
+    Plain(Known),
+    Grounded(Grounded),
+}
+
+/// A value, and what it rests on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grounded {
+    pub(super) value: Known,
+    pub(super) basis: Basis,
+    #[serde(default)]
+    pub(super) reference: String,
+    #[serde(default)]
+    pub(super) established_on: String,
+    /// Hexadecimal digits.
+    #[serde(default)]
+    pub(super) sha256: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Basis {
+    Declared,
+    Document,
+    Credential,
+    Register,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Verdict {

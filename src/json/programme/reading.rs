@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::json::programme::FileError;
-use crate::json::programme::form::{self, Known};
+use crate::json::programme::form::{self, Grounded, Known, Stated};
+use crate::json::programme::{FileError, digest};
 use crate::pb::peshub::common::v1::{Division, DivisionScheme};
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::pb::peshub::subsidies::v1::fact_value::Value;
@@ -172,6 +172,40 @@ pub(super) fn values(known: BTreeMap<String, Known>) -> Result<Vec<pb::Fact>, Fi
         facts.push(pb::Fact { name, value, provenance: None });
     }
     Ok(facts)
+}
+
+/// Reads what is stated of somebody, with what it rests on.
+pub(super) fn stated(stated: BTreeMap<String, Stated>) -> Result<Vec<pb::Fact>, FileError> {
+    let mut facts = Vec::with_capacity(stated.len());
+    for (name, stated) in stated {
+        let (known, provenance) = match stated {
+            Stated::Plain(known) => (known, None),
+            Stated::Grounded(it) => {
+                let known = it.value.clone();
+                (known, Some(provenance(&name, it)?))
+            }
+        };
+        let read = values(BTreeMap::from([(name, known)]))?;
+        facts.extend(read.into_iter().map(|it| pb::Fact { provenance: provenance.clone(), ..it }));
+    }
+    Ok(facts)
+}
+
+fn provenance(name: &str, it: Grounded) -> Result<pb::Provenance, FileError> {
+    let basis = match it.basis {
+        form::Basis::Declared => pb::FactBasis::Declared,
+        form::Basis::Document => pb::FactBasis::Document,
+        form::Basis::Credential => pb::FactBasis::Credential,
+        form::Basis::Register => pb::FactBasis::Register,
+    };
+    let digest = if it.sha256.is_empty() { Some(Vec::new()) } else { digest(&it.sha256) };
+    let none = || FileError::Form(format!("{name}: sha256 is 64 hexadecimal digits"));
+    Ok(pb::Provenance {
+        basis: basis.into(),
+        reference: it.reference,
+        established_on: it.established_on,
+        sha256: digest.ok_or_else(none)?.into(),
+    })
 }
 
 fn value(known: Known) -> Option<Value> {

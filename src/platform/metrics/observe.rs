@@ -90,6 +90,7 @@ impl Observer {
         metrics::AUDIT_UNSEALED.set(seen.unsealed, &[]);
         metrics::CLOSES_HELD.set(seen.closes_held, &[]);
         metrics::STATUS_UNPUBLISHED.set(seen.unpublished, &[]);
+        metrics::OFFERS_STANDING.set(seen.offers, &[]);
         Ok(())
     }
 }

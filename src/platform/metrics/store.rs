@@ -19,6 +19,8 @@ pub struct Seen {
     pub closes_held: i64,
     /// Changes of statuses that are not in a list; no more than 100,001.
     pub unpublished: i64,
+    /// Offers of bureaus that nobody has accepted; no more than 100,001.
+    pub offers: i64,
 }
 
 /// Looks.
@@ -40,7 +42,8 @@ pub async fn look(connection: &mut PgConnection) -> Result<Seen, DbError> {
                         WHERE seq = (SELECT coalesce(max(last_seq), 0) + 1 FROM audit_checkpoint)))) AS uncovered_since,
                   (SELECT count(*) FROM (SELECT FROM audit_pending LIMIT 100001) AS found) AS "unsealed!",
                   (SELECT count(*) FROM (SELECT FROM held_close LIMIT 100001) AS found) AS "closes_held!",
-                  (SELECT count(*) FROM (SELECT FROM status_pending LIMIT 100001) AS found) AS "unpublished!""#,
+                  (SELECT count(*) FROM (SELECT FROM status_pending LIMIT 100001) AS found) AS "unpublished!",
+                  (SELECT count(*) FROM (SELECT FROM application WHERE state = 4 LIMIT 100001) AS found) AS "offers!""#,
         FEED,
     )
     .fetch_one(connection)
@@ -51,5 +54,6 @@ pub async fn look(connection: &mut PgConnection) -> Result<Seen, DbError> {
         unsealed: row.unsealed,
         closes_held: row.closes_held,
         unpublished: row.unpublished,
+        offers: row.offers,
     })
 }

@@ -1,5 +1,6 @@
 //! What applicants do: one function, one use case, one transaction.
 
+use futures_util::future::BoxFuture;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -33,6 +34,51 @@ pub struct Change<'a> {
     pub key: &'a RequestKey,
     /// When.
     pub now: OffsetDateTime,
+}
+
+/// A step that is being taken: what it brings, and the record of it.
+pub type Stepping<'a, B> = BoxFuture<'a, Result<(B, Record), SubsidyError>>;
+
+/// As whom a step is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who has filed it, or may accept it.
+    Applicant,
+    /// Who decides it.
+    Officer,
+}
+
+/// Takes a step of an application once: takes hold of it, sees that the caller may, and answers with the application as it is then and
+/// with what the step brought.
+///
+/// # Errors
+///
+/// `APPLICATION_NOT_FOUND`, `REQUEST_ID_REUSED`, what `work` returns, or the database fails.
+pub async fn step<A, B, W>(
+    desk: &Desk,
+    change: Change<'_>,
+    (side, id): (Side, String),
+    work: W,
+    answer: fn(Option<pb::Application>, B) -> A,
+) -> Result<A, Fault>
+where
+    A: prost::Message + Default + 'static,
+    B: Send + 'static,
+    W: for<'a, 'b> FnOnce(&'a mut Held<'b>) -> Stepping<'a, B> + Send + 'static,
+{
+    let (own, now) = (desk.clone(), change.now);
+    once(&desk.db, change.permit, change.key, now, move |tx| {
+        Box::pin(async move {
+            let mut held = Held::open(&own, tx, &id, now).await?;
+            match side {
+                Side::Applicant => held.as_applicant()?,
+                Side::Officer => held.as_officer()?,
+            }
+            let (brought, record) = work(&mut held).await?;
+            Ok((answer(Some(held.shown().await?), brought), record))
+        })
+    })
+    .await
 }
 
 /// Files an application.
@@ -114,32 +160,31 @@ pub async fn provide(
     change: Change<'_>,
     request: pb::ProvideEvidenceRequest,
 ) -> Result<pb::ProvideEvidenceResponse, Fault> {
-    let now = change.now;
-    let own = desk.clone();
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_applicant()?;
-            let state = held.next(Step::Provide, &request.etag)?;
-            let rested = {
+    let (id, own) = (request.application_id, desk.clone());
+    step(
+        desk,
+        change,
+        (Side::Applicant, id),
+        move |held| {
+            Box::pin(async move {
+                let state = held.next(Step::Provide, &request.etag)?;
                 let answering = own.answering(&held.row.programme)?;
                 let stated = (request.facts.as_slice(), held.row.worker_id);
-                evidence::verified(held.tx(), &answering, stated).await?
-            };
-            held.determine_again(request.facts.clone()).await?;
-            let id = held.id();
-            evidence::note(held.tx(), id, &request.facts, &rested).await?;
-            held.row.reopened = evidence::is_shaken(held.tx(), id).await?;
-            if state == State::Submitted {
-                held.row.answer_by = None;
-                held.row.asked = Vec::new();
-            }
-            held.save(state, pb::ApplicationStep::EvidenceProvided).await?;
-            let application = Some(held.shown().await?);
-            let record = held.record("application.evidence_provided");
-            Ok((pb::ProvideEvidenceResponse { application }, record))
-        })
-    })
+                let rested = evidence::verified(held.tx(), &answering, stated).await?;
+                held.determine_again(request.facts.clone()).await?;
+                let id = held.id();
+                evidence::note(held.tx(), id, &request.facts, &rested).await?;
+                held.row.reopened = evidence::is_shaken(held.tx(), id).await?;
+                if state == State::Submitted {
+                    held.row.answer_by = None;
+                    held.row.asked = Vec::new();
+                }
+                held.save(state, pb::ApplicationStep::EvidenceProvided).await?;
+                Ok(((), held.record("application.evidence_provided")))
+            })
+        },
+        |application, ()| pb::ProvideEvidenceResponse { application },
+    )
     .await
 }
 
@@ -153,20 +198,21 @@ pub async fn withdraw(
     change: Change<'_>,
     request: pb::WithdrawApplicationRequest,
 ) -> Result<pb::WithdrawApplicationResponse, Fault> {
-    let now = change.now;
-    let own = desk.clone();
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_applicant()?;
-            let state = held.next(Step::Withdraw, &request.etag)?;
-            held.become_applicant();
-            held.save(state, pb::ApplicationStep::Withdrawn).await?;
-            let application = Some(held.shown().await?);
-            let record = held.record("application.withdrawn");
-            Ok((pb::WithdrawApplicationResponse { application }, record))
-        })
-    })
+    let id = request.application_id;
+    step(
+        desk,
+        change,
+        (Side::Applicant, id),
+        move |held| {
+            Box::pin(async move {
+                let state = held.next(Step::Withdraw, &request.etag)?;
+                held.become_applicant();
+                held.save(state, pb::ApplicationStep::Withdrawn).await?;
+                Ok(((), held.record("application.withdrawn")))
+            })
+        },
+        |application, ()| pb::WithdrawApplicationResponse { application },
+    )
     .await
 }
 
@@ -180,26 +226,27 @@ pub async fn accept(
     change: Change<'_>,
     request: pb::AcceptOfferRequest,
 ) -> Result<pb::AcceptOfferResponse, Fault> {
-    let now = change.now;
-    let own = desk.clone();
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_applicant()?;
-            let state = held.next(Step::Accept, &request.etag)?;
-            held.become_applicant();
-            let reasons = vec![pb::LocalisedText {
-                language: "en".to_owned(),
-                text: "The bureau offered it, and the offer was accepted.".to_owned(),
-            }];
-            let (decision, record) = held
-                .decide((pb::DecisionOutcome::Granted, held.row.amount), reasons, "offer.accepted")
-                .await?;
-            held.save(state, pb::ApplicationStep::Granted).await?;
-            let application = Some(held.shown().await?);
-            Ok((pb::AcceptOfferResponse { application, decision: Some(decision) }, record))
-        })
-    })
+    let id = request.application_id;
+    step(
+        desk,
+        change,
+        (Side::Applicant, id),
+        move |held| {
+            Box::pin(async move {
+                let state = held.next(Step::Accept, &request.etag)?;
+                held.become_applicant();
+                let reasons = vec![pb::LocalisedText {
+                    language: "en".to_owned(),
+                    text: "The bureau offered it, and the offer was accepted.".to_owned(),
+                }];
+                let granted = (pb::DecisionOutcome::Granted, held.row.amount);
+                let decided = held.decide(granted, reasons, "offer.accepted").await?;
+                held.save(state, pb::ApplicationStep::Granted).await?;
+                Ok(decided)
+            })
+        },
+        |application, it| pb::AcceptOfferResponse { application, decision: Some(it) },
+    )
     .await
 }
 
@@ -213,21 +260,22 @@ pub async fn appeal(
     change: Change<'_>,
     request: pb::AppealDecisionRequest,
 ) -> Result<pb::AppealDecisionResponse, Fault> {
-    let now = change.now;
-    let own = desk.clone();
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let grounds = wire::words("grounds", &request.grounds)?;
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_applicant()?;
-            let state = held.next(Step::Appeal, &request.etag)?;
-            held.row.remark = grounds;
-            held.save(state, pb::ApplicationStep::Appealed).await?;
-            let application = Some(held.shown().await?);
-            let record = held.record("application.appealed");
-            Ok((pb::AppealDecisionResponse { application }, record))
-        })
-    })
+    let id = request.application_id;
+    step(
+        desk,
+        change,
+        (Side::Applicant, id),
+        move |held| {
+            Box::pin(async move {
+                let grounds = wire::words("grounds", &request.grounds)?;
+                let state = held.next(Step::Appeal, &request.etag)?;
+                held.row.remark = grounds;
+                held.save(state, pb::ApplicationStep::Appealed).await?;
+                Ok(((), held.record("application.appealed")))
+            })
+        },
+        |application, ()| pb::AppealDecisionResponse { application },
+    )
     .await
 }
 

@@ -101,12 +101,6 @@ impl Answering {
     /// Returns what other programmes exclude this one by.
     #[must_use]
     pub fn others(&self) -> Vec<Exclusion> {
-        let name = self.published.name();
-        let others = self.book.programmes().iter().filter(|it| it.name() != name);
-        let said = others.flat_map(|other| {
-            let against = other.compiled.exclusive_with.iter().filter(|it| it.programme == *name);
-            against.map(|it| Exclusion { programme: Arc::clone(other.name()), key: it.key.clone() })
-        });
-        said.collect()
+        self.book.exclusions_of(self.published.name())
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::kernel::fields::{Rule, Violation};
+use crate::kernel::ids::ParticipantId;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::db::WriteTx;
 use crate::subsidies::application::ApplicationId;
@@ -34,8 +35,33 @@ struct Found {
 pub async fn verified(
     tx: &mut WriteTx,
     answering: &Answering,
-    (facts, worker): (&[pb::Fact], Option<Uuid>),
+    stated: (&[pb::Fact], Option<Uuid>),
 ) -> Result<Vec<Rested>, SubsidyError> {
+    let participant = tx.permit().participant().unwrap_or(ParticipantId(0));
+    let (rested, wrong) = seen(tx, participant, answering, stated).await?;
+    if wrong.is_empty() { Ok(rested) } else { Err(SubsidyError::Invalid(wrong)) }
+}
+
+/// Returns on which credentials facts rest that a bureau knows by itself, as far as it has verified and follows them.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn followed(
+    tx: &mut WriteTx,
+    answering: &Answering,
+    stated: (&[pb::Fact], Option<Uuid>),
+) -> Result<Vec<Rested>, SubsidyError> {
+    Ok(seen(tx, answering.bureau(), answering, stated).await?.0)
+}
+
+/// Returns on which credentials that a participant has verified facts rest, and which are said to and do not.
+async fn seen(
+    tx: &mut WriteTx,
+    participant: ParticipantId,
+    answering: &Answering,
+    (facts, worker): (&[pb::Fact], Option<Uuid>),
+) -> Result<(Vec<Rested>, Vec<Violation>), SubsidyError> {
     let (mut rested, mut wrong) = (Vec::new(), Vec::new());
     let mut known: BTreeMap<Uuid, Result<Found, &'static str>> = BTreeMap::new();
     for (index, fact) in facts.iter().enumerate() {
@@ -50,7 +76,7 @@ pub async fn verified(
         let found = match known.get(&entry_id) {
             Some(found) => found.clone(),
             None => {
-                let found = find(tx, entry_id).await?;
+                let found = find(tx, participant, entry_id).await?;
                 known.insert(entry_id, found.clone());
                 found
             }
@@ -76,25 +102,28 @@ pub async fn verified(
             Ok(it) => rested.push(Rested { fact: fact.name.clone(), spot: it.spot, entry_id }),
         }
     }
-    if wrong.is_empty() { Ok(rested) } else { Err(SubsidyError::Invalid(wrong)) }
+    Ok((rested, wrong))
 }
 
 fn refused(index: usize, expected: &str) -> Violation {
     violation(&format!("facts[{index}].provenance"), Rule::BadFormat, expected, "")
 }
 
-/// Finds a verification of the caller's, and what it follows by it.
+/// Finds a verification of a participant's, and what it follows by it.
 async fn find(
     tx: &mut WriteTx,
+    participant: ParticipantId,
     entry_id: Uuid,
 ) -> Result<Result<Found, &'static str>, SubsidyError> {
     let none = "the `entry_id` of a verification of the caller's, of one credential";
-    let Some(verified) = store::verified(tx, entry_id).await? else { return Ok(Err(none)) };
+    let Some(verified) = store::verified(tx, participant, entry_id).await? else {
+        return Ok(Err(none));
+    };
     let Some((handle, type_name, outcome)) = read(&verified.subject) else { return Ok(Err(none)) };
     if outcome != "VALID" {
         return Ok(Err("a credential that was valid when it was verified"));
     }
-    let Some((spot, digest)) = store::followed(tx, handle).await? else {
+    let Some((spot, digest)) = store::followed(tx, participant, handle).await? else {
         return Ok(Err(
             "a credential that the caller follows (`policy.follow`), so that its end is noticed",
         ));

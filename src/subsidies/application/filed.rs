@@ -14,7 +14,6 @@ use crate::subsidies::application::takes::{About, Found, Takes};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::store::application::{self as store, Row};
 use crate::subsidies::store::reference;
-use crate::subsidies::wire::application as wire;
 
 /// What is filed or offered.
 #[derive(Clone, Copy, Debug)]
@@ -95,11 +94,7 @@ pub async fn begin(
 ) -> Result<(), SubsidyError> {
     held::claim(tx, ApplicationId(row.application_id), takes).await?;
     held::fund(tx, row, takes).await?;
-    let platforms = match (row.platform_id, row.worker_id) {
-        (None, Some(worker)) => reference::platforms(tx, worker).await?,
-        _ => Vec::new(),
-    };
-    let told = wire::told(row, step, row.changed_at, &platforms);
+    let told = held::told(tx, row, step).await?;
     store::create(tx, row, &told).await?;
     held::reserve(tx, row).await
 }

@@ -139,7 +139,10 @@ async fn reopen(
         return Ok(());
     }
     // What has ended is not opened again: it is noted, and nobody is told.
-    if let Ok(state) = held.leads(Step::Reopen, None) {
+    if let Ok(state) = held.leads(Step::Lapse, None) {
+        held.row.reopened = true;
+        held.save(state, pb::ApplicationStep::Lapsed).await?;
+    } else if let Ok(state) = held.leads(Step::Reopen, None) {
         held.row.reopened = true;
         if state == State::EvidenceRequested {
             held.row.answer_by = None;

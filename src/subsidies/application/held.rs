@@ -11,14 +11,15 @@ use crate::kernel::ids::Revision;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::audit::receipt::Accepted;
 use crate::platform::db::{Record, WriteTx};
-use crate::subsidies::application::desk::Desk;
+use crate::platform::metrics;
+use crate::subsidies::application::desk::{Answering, Desk};
 use crate::subsidies::application::machine::{self, Stage, Standing, State, Step};
 use crate::subsidies::application::record::{self, Decided, SALT_BYTES};
 use crate::subsidies::application::sealed::{self, Basis, Content};
-use crate::subsidies::application::takes::{self, Takes};
+use crate::subsidies::application::takes::{self, Found, Takes};
 use crate::subsidies::application::{ApplicationId, DecisionId};
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::store::application::{self as store, Row};
+use crate::subsidies::store::application::{self as store, Row, Told};
 use crate::subsidies::store::{budget, claim, decision, reference};
 use crate::subsidies::wire::application as wire;
 
@@ -191,11 +192,26 @@ impl<'a> Held<'a> {
         let found = takes::determine(by, &facts, &about, self.row.filed_on)?;
         claim::free(self.tx, self.id()).await?;
         claim(self.tx, self.id(), &found.takes).await?;
+        self.determined(&answering, &found).await?;
+        fund(self.tx, &mut self.row, &found.takes).await
+    }
+
+    /// Keeps what was determined.
+    ///
+    /// # Errors
+    ///
+    /// `WORKER_ERASED`, `KEY_UNAVAILABLE`, or the database fails.
+    pub async fn determined(
+        &mut self,
+        answering: &Answering,
+        found: &Found,
+    ) -> Result<(), SubsidyError> {
+        let key = self.key().await?;
         self.row.edition = answering.number();
         self.row.sealed = sealed::seal(&key, self.id(), &found.content)?;
         self.row.determination = found.shown();
         self.row.determined_on = self.now.date();
-        fund(self.tx, &mut self.row, &found.takes).await
+        Ok(())
     }
 
     /// Writes a decision down: it is signed in the transaction, and its receipt leaves with the answer.
@@ -277,7 +293,7 @@ impl<'a> Held<'a> {
         self.row.state = state.number();
         self.row.revision = self.row.revision.saturating_add(1);
         self.row.changed_at = self.now;
-        let told = wire::told(&self.row, step, self.now, &[]);
+        let told = told(self.tx, &self.row, step).await?;
         store::save(self.tx, &self.row, &told).await?;
         if let Some(budget) = self.row.budget_id {
             let after = (share, self.row.amount);
@@ -309,6 +325,24 @@ impl<'a> Held<'a> {
     }
 }
 
+/// Returns a step as the feed tells it: of an offer that nobody has accepted to every platform that knows the worker.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn told(
+    tx: &mut WriteTx,
+    row: &Row,
+    step: pb::ApplicationStep,
+) -> Result<Told, SubsidyError> {
+    let platforms = match (row.platform_id, row.worker_id) {
+        (None, Some(worker)) if row.proactive => reference::platforms(tx, worker).await?,
+        _ => Vec::new(),
+    };
+    metrics::APPLICATION_STEPS.add(1, &[wire::step(step)]);
+    Ok(wire::told(row, step, row.changed_at, &platforms))
+}
+
 /// Takes what an application claims.
 ///
 /// # Errors
@@ -318,9 +352,10 @@ pub async fn claim(tx: &mut WriteTx, id: ApplicationId, takes: &Takes) -> Result
     if claim::take(tx, id, &takes.claims).await? {
         return Ok(());
     }
-    let until = claim::taken_until(tx.connection(), Some(id), &takes.claims).await?;
+    let until = claim::taken_until(tx.connection(), id, &takes.claims).await?;
     // It was free again a moment later.
     let until = until.ok_or(crate::platform::db::DbError::Contended(None))?;
+    metrics::CLAIMS_REFUSED.add(1, &[]);
     Err(SubsidyError::ClaimTaken { until })
 }
 

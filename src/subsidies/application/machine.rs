@@ -102,11 +102,13 @@ pub enum Step {
     ClawBack,
     /// The hub sees that a credential that it rests on does not stand any more.
     Reopen,
+    /// The hub sees that whoever it was offered to is no longer eligible.
+    Lapse,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Provide,
         Self::Withdraw,
         Self::Accept,
@@ -119,6 +121,7 @@ impl Step {
         Self::Pay,
         Self::ClawBack,
         Self::Reopen,
+        Self::Lapse,
     ];
 }
 
@@ -222,7 +225,8 @@ pub fn next(
         | Step::Refuse
         | Step::Pay
         | Step::ClawBack
-        | Step::Reopen => Ok(to),
+        | Step::Reopen
+        | Step::Lapse => Ok(to),
     }
 }
 
@@ -244,7 +248,8 @@ fn leads_to(state: State, share: Stage, step: Step) -> Option<State> {
             | State::Offered
             | State::Granted,
             Step::Withdraw,
-        ) => State::Withdrawn,
+        )
+        | (State::Offered, Step::Lapse) => State::Withdrawn,
         (State::Submitted | State::EvidenceRequested, Step::RequestEvidence | Step::Reopen)
         | (State::Granted, Step::Reopen) => State::EvidenceRequested,
         (State::Appealed, Step::Grant) if is_paid => State::Paid,
@@ -345,6 +350,7 @@ mod tests {
                 (Step::Withdraw, State::Withdrawn),
                 (Step::Accept, State::Granted),
                 (Step::Refuse, State::Refused),
+                (Step::Lapse, State::Withdrawn),
             ],
         ),
         (

@@ -7,16 +7,16 @@ use crate::codes::divisions::Division;
 use crate::kernel::ids;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::db::WriteTx;
-use crate::platform::keys::vault::KeyVault;
-use crate::subsidies::application::desk::Answering;
+use crate::subsidies::application::desk::{Answering, Desk};
+use crate::subsidies::application::evidence;
 use crate::subsidies::application::filed::{self, New};
-use crate::subsidies::application::machine::State;
+use crate::subsidies::application::held::Held;
+use crate::subsidies::application::machine::{State, Step};
 use crate::subsidies::application::sealed;
 use crate::subsidies::application::takes::{self, About};
 use crate::subsidies::application::{ApplicationId, TakenUntil};
-use crate::subsidies::blind::Blind;
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::store::{claim, reference};
+use crate::subsidies::store::{application as store, claim, reference};
 
 /// What is offered to whom.
 #[derive(Clone, Debug)]
@@ -55,14 +55,15 @@ pub enum Offered {
 ///
 /// `FACT_UNKNOWN`, `EVALUATION_FAILED`, `KEY_UNAVAILABLE`, or the database fails.
 pub async fn offer(
-    (vault, blind): (&dyn KeyVault, &Blind),
+    desk: &Desk,
     tx: &mut WriteTx,
     (answering, offer): (&Answering, Offer),
     now: OffsetDateTime,
 ) -> Result<Offered, SubsidyError> {
     let about =
         About { division: offer.division, worker_id: offer.worker_id, employer: offer.employer };
-    let found = takes::determine((answering, blind), &offer.facts, &about, now.date())?;
+    let by = (answering, &desk.blind);
+    let found = takes::determine(by, &offer.facts, &about, now.date())?;
     let verdict = found.content.determination.as_ref().map(pb::Determination::verdict);
     if verdict != Some(pb::Verdict::Eligible) {
         return Ok(Offered::NotEligible);
@@ -76,7 +77,7 @@ pub async fn offer(
         None => None,
     };
     let worker = offer.worker_id.map(|it| (it, wrapped.as_ref()));
-    let key = sealed::key((vault, blind), id, worker).await?;
+    let key = sealed::key((desk.vault.as_ref(), &desk.blind), id, worker).await?;
     let state = State::Offered;
     let answer_by = offer.answer_by;
     let new = New { id, answering, about: &about, found: &found, state, answer_by, now };
@@ -84,11 +85,46 @@ pub async fn offer(
     claim::savepoint(tx).await?;
     let made = filed::begin(tx, &mut row, &found.takes, pb::ApplicationStep::Offered).await;
     let outcome = match made {
-        Ok(()) => return Ok(Offered::Made(id)),
+        Ok(()) => {
+            let rested = evidence::followed(tx, answering, (&offer.facts, offer.worker_id)).await?;
+            evidence::note(tx, id, &offer.facts, &rested).await?;
+            return Ok(Offered::Made(id));
+        }
         Err(SubsidyError::ClaimTaken { until }) => Offered::Taken(until),
         Err(SubsidyError::BudgetExhausted) => Offered::Exhausted,
         Err(error) => return Err(error),
     };
     claim::roll_back(tx).await?;
     Ok(outcome)
+}
+
+/// Takes an offer back that stands, since whoever it was made to is no longer eligible by what is known now; returns whether there was one.
+/// What it had taken is free again, and whoever was told of the offer is told of its end, with the determination that ended it.
+///
+/// # Errors
+///
+/// `KEY_UNAVAILABLE`, or the database fails.
+pub async fn lapse(
+    desk: &Desk,
+    tx: &mut WriteTx,
+    (answering, offer): (&Answering, Offer),
+    now: OffsetDateTime,
+) -> Result<bool, SubsidyError> {
+    let whose = (offer.worker_id, offer.employer);
+    let of = (answering.bureau(), answering.name());
+    let Some(id) = store::offered(tx.connection(), of, whose).await? else { return Ok(false) };
+    let mut held = Held::open(desk, tx, &id.to_string(), now).await?;
+    // It was accepted a moment ago.
+    let Ok(state) = held.leads(Step::Lapse, None) else { return Ok(false) };
+    let about =
+        About { division: offer.division, worker_id: offer.worker_id, employer: offer.employer };
+    let by = (answering, &desk.blind);
+    match takes::determine(by, &offer.facts, &about, now.date()) {
+        Ok(found) => held.determined(answering, &found).await?,
+        // What it was offered by stays as it was.
+        Err(SubsidyError::EvaluationFailed { .. } | SubsidyError::Invalid(_)) => {}
+        Err(error) => return Err(error),
+    }
+    held.save(state, pb::ApplicationStep::Lapsed).await?;
+    Ok(true)
 }

@@ -7,7 +7,7 @@ use crate::kernel::fault::Fault;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::platform::db::{DbError, Record};
 use crate::platform::mutation::once;
-use crate::subsidies::application::commands::Change;
+use crate::subsidies::application::commands::{Change, Side, step};
 use crate::subsidies::application::desk::Desk;
 use crate::subsidies::application::held::Held;
 use crate::subsidies::application::machine::{Stage, State, Step};
@@ -26,27 +26,29 @@ pub async fn request_evidence(
     change: Change<'_>,
     request: pb::RequestEvidenceRequest,
 ) -> Result<pb::RequestEvidenceResponse, Fault> {
-    let (now, own) = (change.now, desk.clone());
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let until = wire::day("answer_by", &request.answer_by)?;
-            if until < now.date() {
-                return Err(SubsidyError::field("answer_by", "a day that is not over").into());
-            }
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_officer()?;
-            let state = held.next(Step::RequestEvidence, &request.etag)?;
-            let answering = own.answering(&held.row.programme)?;
-            takes::see_facts(answering.book.catalogue(), &request.facts)?;
-            held.row.remark = wire::words("remark", &request.remark)?;
-            held.row.asked = request.facts;
-            held.row.answer_by = Some(until);
-            held.save(state, pb::ApplicationStep::EvidenceRequested).await?;
-            let application = Some(held.shown().await?);
-            let record = held.record("application.evidence_requested");
-            Ok((pb::RequestEvidenceResponse { application }, record))
-        })
-    })
+    let (id, own, now) = (request.application_id, desk.clone(), change.now);
+    step(
+        desk,
+        change,
+        (Side::Officer, id),
+        move |held| {
+            Box::pin(async move {
+                let until = wire::day("answer_by", &request.answer_by)?;
+                if until < now.date() {
+                    return Err(SubsidyError::field("answer_by", "a day that is not over"));
+                }
+                let state = held.next(Step::RequestEvidence, &request.etag)?;
+                let answering = own.answering(&held.row.programme)?;
+                takes::see_facts(answering.book.catalogue(), &request.facts)?;
+                held.row.remark = wire::words("remark", &request.remark)?;
+                held.row.asked = request.facts;
+                held.row.answer_by = Some(until);
+                held.save(state, pb::ApplicationStep::EvidenceRequested).await?;
+                Ok(((), held.record("application.evidence_requested")))
+            })
+        },
+        |application, ()| pb::RequestEvidenceResponse { application },
+    )
     .await
 }
 
@@ -60,25 +62,28 @@ pub async fn hold(
     change: Change<'_>,
     request: pb::HoldApplicationRequest,
 ) -> Result<pb::HoldApplicationResponse, Fault> {
-    let (now, own) = (change.now, desk.clone());
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_officer()?;
-            let step = if request.resume { Step::Resume } else { Step::Hold };
-            let state = held.next(step, &request.etag)?;
-            held.row.remark = wire::words("remark", &request.remark)?;
-            let (told, event) = if request.resume {
-                held.determine_again(Vec::new()).await?;
-                (pb::ApplicationStep::Resumed, "application.resumed")
-            } else {
-                (pb::ApplicationStep::Held, "application.held")
-            };
-            held.save(state, told).await?;
-            let application = Some(held.shown().await?);
-            Ok((pb::HoldApplicationResponse { application }, held.record(event)))
-        })
-    })
+    let id = request.application_id;
+    step(
+        desk,
+        change,
+        (Side::Officer, id),
+        move |held| {
+            Box::pin(async move {
+                let step = if request.resume { Step::Resume } else { Step::Hold };
+                let state = held.next(step, &request.etag)?;
+                held.row.remark = wire::words("remark", &request.remark)?;
+                let (told, event) = if request.resume {
+                    held.determine_again(Vec::new()).await?;
+                    (pb::ApplicationStep::Resumed, "application.resumed")
+                } else {
+                    (pb::ApplicationStep::Held, "application.held")
+                };
+                held.save(state, told).await?;
+                Ok(((), held.record(event)))
+            })
+        },
+        |application, ()| pb::HoldApplicationResponse { application },
+    )
     .await
 }
 
@@ -92,22 +97,23 @@ pub async fn decide(
     change: Change<'_>,
     request: pb::DecideApplicationRequest,
 ) -> Result<pb::DecideApplicationResponse, Fault> {
-    let (now, own) = (change.now, desk.clone());
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_officer()?;
-            let (decision, record) = match request.outcome() {
-                pb::DecisionOutcome::Granted => grant(&own, &mut held, request).await?,
-                pb::DecisionOutcome::Refused | pb::DecisionOutcome::Unspecified => {
-                    refuse(&mut held, request).await?
+    let (id, own) = (request.application_id.clone(), desk.clone());
+    step(
+        desk,
+        change,
+        (Side::Officer, id),
+        move |held| {
+            Box::pin(async move {
+                match request.outcome() {
+                    pb::DecisionOutcome::Granted => grant(&own, held, request).await,
+                    pb::DecisionOutcome::Refused | pb::DecisionOutcome::Unspecified => {
+                        refuse(held, request).await
+                    }
                 }
-            };
-            let application = Some(held.shown().await?);
-            let decision = Some(decision);
-            Ok((pb::DecideApplicationResponse { application, decision }, record))
-        })
-    })
+            })
+        },
+        |application, it| pb::DecideApplicationResponse { application, decision: Some(it) },
+    )
     .await
 }
 
@@ -197,24 +203,26 @@ pub async fn pay(
     change: Change<'_>,
     request: pb::RecordPaymentRequest,
 ) -> Result<pb::RecordPaymentResponse, Fault> {
-    let (now, own) = (change.now, desk.clone());
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let paid_on = wire::day("paid_on", &request.paid_on)?;
-            if paid_on > now.date() {
-                return Err(SubsidyError::field("paid_on", "a day that has come").into());
-            }
-            let number = wire::words("payment_reference", &request.payment_reference)?;
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_officer()?;
-            let state = held.next(Step::Pay, &request.etag)?;
-            held.row.remark = format!("paid on {} by {number}", wire::day_text(paid_on));
-            held.save(state, pb::ApplicationStep::Paid).await?;
-            let application = Some(held.shown().await?);
-            let record = held.record("application.paid");
-            Ok((pb::RecordPaymentResponse { application }, record))
-        })
-    })
+    let (id, now) = (request.application_id, change.now);
+    step(
+        desk,
+        change,
+        (Side::Officer, id),
+        move |held| {
+            Box::pin(async move {
+                let paid_on = wire::day("paid_on", &request.paid_on)?;
+                if paid_on > now.date() {
+                    return Err(SubsidyError::field("paid_on", "a day that has come"));
+                }
+                let number = wire::words("payment_reference", &request.payment_reference)?;
+                let state = held.next(Step::Pay, &request.etag)?;
+                held.row.remark = format!("paid on {} by {number}", wire::day_text(paid_on));
+                held.save(state, pb::ApplicationStep::Paid).await?;
+                Ok(((), held.record("application.paid")))
+            })
+        },
+        |application, ()| pb::RecordPaymentResponse { application },
+    )
     .await
 }
 
@@ -228,34 +236,36 @@ pub async fn claw_back(
     change: Change<'_>,
     request: pb::ClawBackRequest,
 ) -> Result<pb::ClawBackResponse, Fault> {
-    let (now, own) = (change.now, desk.clone());
-    once(&desk.db, change.permit, change.key, now, move |tx| {
-        Box::pin(async move {
-            let remark = wire::words("remark", &request.remark)?;
-            let mut held = Held::open(&own, tx, &request.application_id, now).await?;
-            held.as_officer()?;
-            let state = held.next(Step::ClawBack, &request.etag)?;
-            let left = held.row.amount.saturating_sub(held.row.clawed_back);
-            let amount = match request.amount {
-                Some(amount) => amount,
-                None => computed(&own, &mut held, left).await?,
-            };
-            if !(1..=left).contains(&amount) {
-                let expected = format!("1 to {left}: no more than was paid");
-                return Err(SubsidyError::field("amount", &expected).into());
-            }
-            held.row.clawed_back = held.row.clawed_back.saturating_add(amount);
-            held.row.remark = remark;
-            held.row.decided_on = Some(now.date());
-            if let Some(budget) = held.row.budget_id {
-                budget::claw_back(held.tx(), budget, amount).await?;
-            }
-            held.save(state, pb::ApplicationStep::ClawedBack).await?;
-            let application = Some(held.shown().await?);
-            let record = held.record("application.clawed_back");
-            Ok((pb::ClawBackResponse { application }, record))
-        })
-    })
+    let (id, own, now) = (request.application_id, desk.clone(), change.now);
+    step(
+        desk,
+        change,
+        (Side::Officer, id),
+        move |held| {
+            Box::pin(async move {
+                let remark = wire::words("remark", &request.remark)?;
+                let state = held.next(Step::ClawBack, &request.etag)?;
+                let left = held.row.amount.saturating_sub(held.row.clawed_back);
+                let amount = match request.amount {
+                    Some(amount) => amount,
+                    None => computed(&own, held, left).await?,
+                };
+                if !(1..=left).contains(&amount) {
+                    let expected = format!("1 to {left}: no more than was paid");
+                    return Err(SubsidyError::field("amount", &expected));
+                }
+                held.row.clawed_back = held.row.clawed_back.saturating_add(amount);
+                held.row.remark = remark;
+                held.row.decided_on = Some(now.date());
+                if let Some(budget) = held.row.budget_id {
+                    budget::claw_back(held.tx(), budget, amount).await?;
+                }
+                held.save(state, pb::ApplicationStep::ClawedBack).await?;
+                Ok(((), held.record("application.clawed_back")))
+            })
+        },
+        |application, ()| pb::ClawBackResponse { application },
+    )
     .await
 }
 

@@ -17,12 +17,13 @@ use crate::subsidies::application::record::without_values;
 use crate::subsidies::application::sealed::Content;
 use crate::subsidies::blind::Blind;
 use crate::subsidies::book::Published;
+use crate::subsidies::claimed;
 use crate::subsidies::domain::{Catalogue, Day, Facts, Value};
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::evaluator::judgement::EvalError;
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::programme::canonical::{Encoded, Sha256};
-use crate::subsidies::programme::claims::{self, ClaimKey, Excludes, Subjects};
+use crate::subsidies::programme::claims::{self, Subjects};
 use crate::subsidies::store::claim::Claims;
 use crate::subsidies::wire;
 use crate::subsidies::wire::determination::{Around, render};
@@ -218,20 +219,12 @@ fn takes(
     about: &About,
 ) -> Result<Takes, SubsidyError> {
     let verdict = determination.verdict();
-    let claims_now = match verdict {
-        pb::Verdict::Eligible | pb::Verdict::NeedsFacts | pb::Verdict::Held => true,
-        pb::Verdict::Unspecified
-        | pb::Verdict::NotEligible
-        | pb::Verdict::NoVersion
-        | pb::Verdict::ExcludedByClaim => false,
-    };
-    if !claims_now {
+    if !claimed::is_claimed_with(verdict) {
         return Ok(Takes::default());
     }
-    let [worker, employer] = [about.worker_id, about.employer].map(|it| it.map(Uuid::into_bytes));
     let subjects = Subjects {
-        worker: worker.as_ref().map(<[u8; 16]>::as_slice),
-        employer: employer.as_ref().map(<[u8; 16]>::as_slice),
+        worker: about.worker_id.as_ref().map(|it| it.as_bytes().as_slice()),
+        employer: about.employer.as_ref().map(|it| it.as_bytes().as_slice()),
     };
     let keys = claims::keys(&answering.published.compiled, &answering.others(), facts, subjects);
     let is_eligible = verdict == pb::Verdict::Eligible;
@@ -251,35 +244,10 @@ fn takes(
         }
     };
     Ok(Takes {
-        claims: blinded(blind, answering.name(), keys),
+        claims: claimed::blinded(blind, answering.name(), keys),
         amount: if is_eligible { amount(determination).unwrap_or_default() } else { 0 },
         is_held: verdict == pb::Verdict::Held,
     })
-}
-
-/// Returns claims as they are stored: what they are about is a keyed digest, in an order that is the same for everybody, so that no two
-/// who claim the same wait for each other crosswise.
-#[must_use]
-pub fn blinded(blind: &Blind, programme: &str, mut keys: Vec<ClaimKey>) -> Claims {
-    keys.sort_by_key(|it| (it.group, it.key));
-    let mut claims = Claims::default();
-    for key in keys {
-        let subject = blind.digest(b"claim", &[key.group, key.key].concat());
-        claims.groups.push(short(&key.group));
-        claims.subjects.push(short(&subject));
-        claims.from.push(key.from.date());
-        claims.until.push(key.until.map(Day::date));
-        claims.programmes.push(match key.excludes {
-            Excludes::Any => String::new(),
-            Excludes::OtherProgrammes => programme.to_owned(),
-        });
-    }
-    claims
-}
-
-/// Returns the first 128 bits of a digest: enough that no two of many millions meet.
-fn short(digest: &[u8; 32]) -> Uuid {
-    Uuid::from_bytes(digest.first_chunk::<16>().copied().unwrap_or_default())
 }
 
 /// Returns facts that counted as they are kept, with where they come from.

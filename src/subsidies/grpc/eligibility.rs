@@ -27,8 +27,8 @@ impl EligibilityService for EligibilityGrpc {
     ) -> Result<Response<pb::CheckEligibilityResponse>, Status> {
         let checks = self.checks.clone();
         let action = Action::CheckEligibility;
-        rpc::unary(&self.checks.tasks, action, request, |_, _, request| async move {
-            checks.one(request).await
+        rpc::unary(&self.checks.tasks, action, request, |_, permit, request| async move {
+            checks.one(&permit, request).await
         })
         .await
     }
@@ -38,8 +38,9 @@ impl EligibilityService for EligibilityGrpc {
         request: Request<Streaming<pb::CheckSubjectsRequest>>,
     ) -> Result<Response<Self::CheckSubjectsStream>, Status> {
         let (_, extensions, incoming) = request.into_parts();
-        rpc::admit(&extensions, Action::CheckSubjects).map_err(|fault| status::of_fault(&fault))?;
+        let admitted = rpc::admit(&extensions, Action::CheckSubjects);
+        let (_, permit) = admitted.map_err(|fault| status::of_fault(&fault))?;
         let draining = Draining::of(&extensions, &self.checks.tasks);
-        Ok(outgoing(self.checks.serve(incoming, draining)))
+        Ok(outgoing(self.checks.serve(permit, incoming, draining)))
     }
 }

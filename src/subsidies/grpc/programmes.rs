@@ -15,6 +15,7 @@ use crate::platform::mutation::{RequestKey, once};
 use crate::platform::page::PageTokens;
 use crate::platform::rpc;
 use crate::platform::tasks::Tasks;
+use crate::subsidies::book::Programmes;
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::publishing::{drafts, facts, queries};
 use crate::subsidies::wire::programme as render;
@@ -28,6 +29,8 @@ pub struct ProgrammeGrpc {
     pub clock: SharedClock,
     /// Seals page tokens.
     pub pages: PageTokens,
+    /// What is in force.
+    pub book: Programmes,
     /// Where work runs.
     pub tasks: Tasks,
 }
@@ -64,6 +67,15 @@ impl ProgrammeGrpc {
             .await
         })
         .await
+    }
+
+    /// Sees that this replica answers by what was published before it says so; others find it by themselves, and so does this one when
+    /// the database fails just now.
+    async fn in_force<A>(&self, changed: Result<Response<A>, Status>) -> Result<Response<A>, Status> {
+        if changed.is_ok() {
+            drop(self.book.refresh().await);
+        }
+        changed
     }
 }
 
@@ -152,10 +164,10 @@ impl ProgrammeService for ProgrammeGrpc {
         request: Request<pb::PublishProgrammeRequest>,
     ) -> Result<Response<pb::PublishProgrammeResponse>, Status> {
         let key = RequestKey::new(&request.get_ref().request_id, request.get_ref());
-        self.changed(Action::PublishProgramme, request, key, |tx, request, now| {
+        let published = self.changed(Action::PublishProgramme, request, key, |tx, request, now| {
             Box::pin(drafts::publish(tx, request, now))
-        })
-        .await
+        });
+        self.in_force(published.await).await
     }
 
     async fn retire_programme(
@@ -163,10 +175,10 @@ impl ProgrammeService for ProgrammeGrpc {
         request: Request<pb::RetireProgrammeRequest>,
     ) -> Result<Response<pb::RetireProgrammeResponse>, Status> {
         let key = RequestKey::new(&request.get_ref().request_id, request.get_ref());
-        self.changed(Action::RetireProgramme, request, key, |tx, request, now| {
+        let retired = self.changed(Action::RetireProgramme, request, key, |tx, request, now| {
             Box::pin(drafts::retire(tx, request, now))
-        })
-        .await
+        });
+        self.in_force(retired.await).await
     }
 
     async fn compare_editions(

@@ -1,10 +1,15 @@
 //! How a subject stood when it was swept last, programme by programme, as compact as its facts.
 
+use crate::subsidies::domain::Day;
 use crate::subsidies::population::code::{Input, put_count, put_signed};
 
 const VERSION: u8 = 1;
 /// Stands beside the verdict of what was offered.
 const OFFERED: u8 = 0x80;
+/// Stands beside the verdict where a day follows until which it is taken.
+const TAKEN: u8 = 0x40;
+/// The day until which something is taken for good.
+pub const FOREVER: Day = Day(i32::MAX);
 
 /// How a subject stands with a programme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub struct Stood {
     pub greatest: i64,
     /// Whether it was offered, and the subject has stayed eligible since.
     pub offered: bool,
+    /// Until when it is taken, exclusive, where a claim stands in the way.
+    pub taken_until: Option<Day>,
 }
 
 /// How a subject stands, in order of the programmes.
@@ -67,9 +74,14 @@ impl Standing {
         for it in &self.0 {
             put_signed(&mut out, it.programme);
             put_signed(&mut out, it.edition);
-            out.push(it.verdict | if it.offered { OFFERED } else { 0 });
+            let offered = if it.offered { OFFERED } else { 0 };
+            let taken = if it.taken_until.is_some() { TAKEN } else { 0 };
+            out.push(it.verdict | offered | taken);
             put_signed(&mut out, it.least);
             put_signed(&mut out, it.greatest);
+            if let Some(day) = it.taken_until {
+                put_signed(&mut out, i64::from(day.0));
+            }
         }
         out
     }
@@ -88,10 +100,14 @@ impl Standing {
             all.push(Stood {
                 programme,
                 edition,
-                verdict: verdict & !OFFERED,
+                verdict: verdict & !(OFFERED | TAKEN),
                 least: input.signed()?,
                 greatest: input.signed()?,
                 offered: verdict & OFFERED != 0,
+                taken_until: match verdict & TAKEN {
+                    0 => None,
+                    _ => Some(Day(i32::try_from(input.signed()?).ok()?)),
+                },
             });
         }
         input.0.is_empty().then_some(Self(all))
@@ -100,7 +116,7 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use crate::subsidies::population::standing::{Standing, Stood};
+    use crate::subsidies::population::standing::{FOREVER, Standing, Stood};
 
     #[test]
     fn a_standing_is_read_as_it_was_written_and_kept_in_order() {
@@ -111,6 +127,7 @@ mod tests {
             least: -1,
             greatest: i64::MAX,
             offered: verdict == 2,
+            taken_until: (verdict == 3).then_some(FOREVER),
         };
         let mut standing = Standing::default();
         assert_eq!(standing.put(stood(9, 1)), None);

@@ -14,7 +14,7 @@ use crate::pb::peshub::subsidies::v1::store_facts_request::Message;
 use crate::platform::permit::Permit;
 use crate::platform::tasks::Tasks;
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::incoming::{next, sound};
+use crate::subsidies::incoming::{next_batch, opening};
 use crate::subsidies::population::commands::{Keeper, take_in};
 use crate::subsidies::store::population as store;
 
@@ -70,33 +70,35 @@ impl FactStreams {
         (mut incoming, draining): (Streaming<pb::StoreFactsRequest>, CancellationToken),
         answers: &mpsc::Sender<Outgoing>,
     ) -> Result<(), Fault> {
-        let Some(first) = next(&mut incoming, MESSAGE).await? else { return Ok(()) };
-        let Some(Message::Open(open)) = first.message else {
-            let expected = "the first message opens the stream";
-            return Err(SubsidyError::OutOfStep { expected }.into());
-        };
-        let name = sound(open)?.population;
+        let Some(open) = opening(&mut incoming, MESSAGE, opens).await? else { return Ok(()) };
+        let name = open.population;
         let mut tx = self.keeper.db.read(permit).await?;
         if store::list(tx.connection(), permit, Some(&name)).await?.is_empty() {
             return Err(SubsidyError::PopulationNotFound { name }.into());
         }
         drop(tx);
-        loop {
-            let message = tokio::select! {
-                () = draining.cancelled() => return Err(SubsidyError::ShuttingDown.into()),
-                () = answers.closed() => return Ok(()),
-                message = next(&mut incoming, MESSAGE) => message?,
-            };
-            let Some(message) = message else { return Ok(()) };
-            let Some(Message::Batch(batch)) = message.message else {
-                let expected = "batches follow the opening";
-                return Err(SubsidyError::OutOfStep { expected }.into());
-            };
+        let ends = (&draining, answers);
+        while let Some(batch) = next_batch(&mut incoming, MESSAGE, ends, batch).await? {
             let now = self.clock.now();
-            let answer = take_in(&self.keeper, permit, &name, sound(batch)?, now).await?;
+            let answer = take_in(&self.keeper, permit, &name, batch, now).await?;
             if answers.send(Ok(answer)).await.is_err() {
                 return Ok(());
             }
         }
+        Ok(())
+    }
+}
+
+fn opens(message: pb::StoreFactsRequest) -> Option<pb::OpenStore> {
+    match message.message {
+        Some(Message::Open(open)) => Some(open),
+        Some(Message::Batch(_)) | None => None,
+    }
+}
+
+fn batch(message: pb::StoreFactsRequest) -> Option<pb::FactBatch> {
+    match message.message {
+        Some(Message::Batch(batch)) => Some(batch),
+        Some(Message::Open(_)) | None => None,
     }
 }

@@ -65,37 +65,67 @@ pub fn keys(
     facts: &Facts,
     subjects: Subjects<'_>,
 ) -> Result<Vec<ClaimKey>, KeyError> {
+    each(programme, others, facts, subjects)?.into_iter().map(|(_, key)| key).collect()
+}
+
+/// Returns those keys of a claim that are known, of which `is_wanted` is true by what they are made of.
+#[must_use]
+pub fn known(
+    programme: &CompiledProgramme,
+    others: &[Exclusion],
+    facts: &Facts,
+    subjects: Subjects<'_>,
+    is_wanted: impl Fn(&[KeyPart]) -> bool,
+) -> Vec<ClaimKey> {
+    let all = each(programme, others, facts, subjects).unwrap_or_default();
+    all.into_iter().filter(|(parts, _)| is_wanted(parts)).filter_map(|(_, key)| key.ok()).collect()
+}
+
+/// A key that may be unknown, and what it is made of.
+type Entry<'a> = (&'a [KeyPart], Result<ClaimKey, KeyError>);
+
+fn each<'a>(
+    programme: &'a CompiledProgramme,
+    others: &'a [Exclusion],
+    facts: &Facts,
+    subjects: Subjects<'_>,
+) -> Result<Vec<Entry<'a>>, KeyError> {
     let day = facts.get(&programme.select).and_then(crate::subsidies::programme::determine::day_of);
     let day = day.ok_or_else(|| KeyError::Facts(vec![Arc::clone(&programme.select)]))?;
-    let mut keys = Vec::new();
+    let mut entries: Vec<Entry<'a>> = Vec::new();
     for once in &programme.once_per {
         let (from, until) = period(once.window, day);
-        keys.push(ClaimKey {
+        let entry = key(&once.key, facts, subjects).map(|key| ClaimKey {
             group: group("once", &[&programme.name], &once.key),
-            key: key(&once.key, facts, subjects)?,
+            key,
             excludes: Excludes::Any,
             from,
             until,
             words: format!("once per {}", named(&once.key)),
         });
+        entries.push((&once.key, entry));
     }
+    // Both of a pair may say it.
+    let mut pairs: Vec<Sha256> = Vec::new();
     for other in programme.exclusive_with.iter().chain(others) {
         let mut pair = [&programme.name, &other.programme];
         pair.sort_unstable();
-        let entry = ClaimKey {
-            group: group("exclusive", &pair, &other.key),
-            key: key(&other.key, facts, subjects)?,
+        let group = group("exclusive", &pair, &other.key);
+        if pairs.contains(&group) {
+            continue;
+        }
+        pairs.push(group);
+        let entry = key(&other.key, facts, subjects).map(|key| ClaimKey {
+            group,
+            key,
             excludes: Excludes::OtherProgrammes,
             from: FIRST,
             until: None,
             words: format!("exclusive with {} per {}", other.programme, named(&other.key)),
-        };
-        // Both may say it.
-        if keys.iter().all(|known| known.group != entry.group) {
-            keys.push(entry);
-        }
+        });
+        entries.push((&other.key, entry));
     }
-    Ok(keys)
+    Ok(entries)
 }
 
 /// The first day of what has no beginning: 1900-01-01.

@@ -25,6 +25,8 @@ pub struct Determined {
     pub criteria: Vec<Criterion>,
     /// The amount, or the range in which it lies, rounded; `None` where nobody is eligible.
     pub amount: Option<Range>,
+    /// While it is a range: the facts that it may depend on, in order of their names.
+    pub amount_open: Vec<Arc<str>>,
     /// How it came about; empty without a trace, and while it is a range.
     pub derivation: Vec<DerivationStep>,
     /// The facts that can still change the verdict, in order of their names.
@@ -143,6 +145,10 @@ impl CompiledProgramme {
                 })
                 .collect(),
             amount: amount.map(|range| self.rounded(range)),
+            amount_open: match amount.and_then(Range::known) {
+                None if amount.is_some() => names(judgement.amount_open),
+                _ => Vec::new(),
+            },
             derivation: Vec::new(),
             ask: names(judgement.ask),
             cost: judgement.cost,
@@ -205,6 +211,7 @@ fn nothing(verdict: Verdict) -> Determined {
         overlay: None,
         criteria: Vec::new(),
         amount: None,
+        amount_open: Vec::new(),
         derivation: Vec::new(),
         ask: Vec::new(),
         cost: 0,

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::kernel::ids::ParticipantId;
 use crate::platform::db::{DbError, ReadTx, WriteTx};
 use crate::platform::feed::event::Topic;
 use crate::subsidies::application::ApplicationId;
@@ -187,6 +188,30 @@ pub async fn find(
     .fetch_optional(connection)
     .await?;
     Ok(row)
+}
+
+/// Returns the offer of a bureau's programme to somebody that waits to be accepted.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn offered(
+    connection: &mut PgConnection,
+    (bureau, programme): (ParticipantId, &str),
+    (worker, employer): (Option<Uuid>, Option<Uuid>),
+) -> Result<Option<ApplicationId>, DbError> {
+    let id = sqlx::query_scalar!(
+        r#"SELECT application_id AS "id: ApplicationId" FROM application
+           WHERE bureau_id = $1 AND programme = $2 AND state = 4
+             AND worker_id IS NOT DISTINCT FROM $3 AND employer IS NOT DISTINCT FROM $4 LIMIT 1"#,
+        bureau.0,
+        programme,
+        worker,
+        employer,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(id)
 }
 
 /// Which applications are listed.

@@ -24,6 +24,15 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Adds others.
+    pub fn append(&mut self, mut others: Self) {
+        self.groups.append(&mut others.groups);
+        self.subjects.append(&mut others.subjects);
+        self.from.append(&mut others.from);
+        self.until.append(&mut others.until);
+        self.programmes.append(&mut others.programmes);
+    }
+
     /// Returns how many there are.
     #[must_use]
     pub fn count(&self) -> i64 {
@@ -101,21 +110,40 @@ pub async fn free(tx: &mut WriteTx, id: ApplicationId) -> Result<(), DbError> {
 /// The database fails.
 pub async fn taken_until(
     connection: &mut PgConnection,
-    own: Option<ApplicationId>,
+    own: ApplicationId,
     claims: &Claims,
 ) -> Result<Option<TakenUntil>, DbError> {
-    let until = sqlx::query_scalar!(
-        "SELECT claims_taken_until($1, $2, $3, $4, $5, $6)::text",
+    let places = vec![0; claims.groups.len()];
+    let found = taken(connection, (Some(own), false), &places, claims).await?;
+    Ok(found.first().map(|(_, until)| *until))
+}
+
+/// Returns until when some claims are taken, by the places of the questions that they belong to; what is free is left out. Claims of
+/// `own` do not count; with `spare_offers` neither does what an offer that waits has taken of its own programme.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn taken(
+    connection: &mut PgConnection,
+    (own, spare_offers): (Option<ApplicationId>, bool),
+    places: &[i32],
+    claims: &Claims,
+) -> Result<Vec<(i32, TakenUntil)>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT place AS "place!", taken_until::text AS "taken_until!" FROM claims_taken($1, $2, $3, $4, $5, $6, $7, $8)"#,
         own as Option<ApplicationId>,
+        spare_offers,
+        places,
         &claims.groups,
         &claims.subjects,
         &claims.from,
         &claims.until as &[Option<Date>],
         &claims.programmes,
     )
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await?;
-    let Some(until) = until else { return Ok(None) };
-    let day = crate::subsidies::domain::Day::read(&until);
-    Ok(Some(day.map_or(TakenUntil::Forever, |day| TakenUntil::Day(day.date()))))
+    let day = |text: &str| crate::subsidies::domain::Day::read(text);
+    let until = |text: &str| day(text).map_or(TakenUntil::Forever, |it| TakenUntil::Day(it.date()));
+    Ok(rows.into_iter().map(|row| (row.place, until(&row.taken_until))).collect())
 }

@@ -3,10 +3,11 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::kernel::ids::ParticipantId;
 use crate::platform::db::{DbError, WriteTx};
 use crate::subsidies::application::ApplicationId;
 
-/// A verification of the permit's holder, as the audit trail has it.
+/// A verification of a participant, as the audit trail has it.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// `credentials/HANDLE: TYPE OUTCOME`.
@@ -15,19 +16,22 @@ pub struct Verified {
     pub worker_id: Option<Uuid>,
 }
 
-/// Returns a verification of the permit's holder by the name of its entry.
+/// Returns a verification of a participant by the name of its entry.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn verified(tx: &mut WriteTx, entry_id: Uuid) -> Result<Option<Verified>, DbError> {
-    let participant = tx.permit().participant().map_or(0, |it| it.0);
+pub async fn verified(
+    tx: &mut WriteTx,
+    participant: ParticipantId,
+    entry_id: Uuid,
+) -> Result<Option<Verified>, DbError> {
     let row = sqlx::query_as!(
         Verified,
         "SELECT subject, worker_id FROM audit
          WHERE entry_id = $1 AND participant_id = $2 AND refusal = '' AND event = 'credential.verified'",
         entry_id,
-        participant,
+        participant.0,
     )
     .fetch_optional(tx.connection())
     .await?;
@@ -43,16 +47,19 @@ pub struct Spot {
     pub index: i64,
 }
 
-/// Returns where the status of a credential stands that the permit's holder follows by a name of its own, with its digest.
+/// Returns where the status of a credential stands that a participant follows by a name of its own, with its digest.
 ///
 /// # Errors
 ///
 /// The database fails.
-pub async fn followed(tx: &mut WriteTx, handle: &str) -> Result<Option<(Spot, Vec<u8>)>, DbError> {
-    let participant = tx.permit().participant().map_or(0, |it| it.0);
+pub async fn followed(
+    tx: &mut WriteTx,
+    participant: ParticipantId,
+    handle: &str,
+) -> Result<Option<(Spot, Vec<u8>)>, DbError> {
     let row = sqlx::query!(
         "SELECT list_id, idx, digest FROM credential_follow WHERE participant_id = $1 AND handle = $2 LIMIT 1",
-        participant,
+        participant.0,
         handle,
     )
     .fetch_optional(tx.connection())

@@ -110,6 +110,29 @@ pub async fn raise(tx: &mut WriteTx, held: Held) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Says of subjects of a held population that they have changed if their claims have moved since this was asked last. Returns the
+/// population as it is then.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn touch(tx: &mut WriteTx, held: Held, now: OffsetDateTime) -> Result<Held, DbError> {
+    let next = Held { revision: held.revision.saturating_add(1), ..held };
+    let touched = sqlx::query_scalar!(
+        r#"SELECT population_touch($1, $2, $3) AS "touched!""#,
+        held.id.0,
+        next.revision,
+        now,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    if touched == 0 {
+        return Ok(held);
+    }
+    raise(tx, next).await?;
+    Ok(next)
+}
+
 /// Deletes a population with all that is kept of it; returns how many subjects it had.
 ///
 /// # Errors

@@ -36,6 +36,28 @@ pub async fn find(tx: &mut WriteTx, reference: Uuid) -> Result<Option<Referred>,
         .map(|row| Referred { worker_id: row.worker_id, key: key(row.master_key_id, row.wrapped) }))
 }
 
+/// Returns the workers behind references of a participant, with whether they were erased; references that are not its own are left out.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn known(
+    connection: &mut PgConnection,
+    participant: i64,
+    references: &[Uuid],
+) -> Result<Vec<(Uuid, Uuid, bool)>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT r.reference, r.worker_id, w.erased_at IS NOT NULL AS "erased!"
+           FROM worker_reference r JOIN worker w ON w.worker_id = r.worker_id
+           WHERE r.reference = ANY ($1) AND r.participant_id = $2"#,
+        references,
+        participant,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.reference, row.worker_id, row.erased)).collect())
+}
+
 /// Returns the key to what is kept of a worker; `None` after erasure. The worker is not erased until the transaction ends.
 ///
 /// # Errors

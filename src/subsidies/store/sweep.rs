@@ -348,6 +348,8 @@ pub struct Row {
     pub whose: Whose,
     /// Token of its division.
     pub division: String,
+    /// The population's revision at which its claims moved last; 0: never.
+    pub touched: i64,
     /// Facts.
     pub facts: Vec<u8>,
     /// How it stood before.
@@ -363,9 +365,9 @@ pub struct Row {
 /// The database fails.
 pub async fn rows(connection: &mut PgConnection, span: Span) -> Result<Vec<Row>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT s.subject_id, s.worker_id, s.employer, s.division, s.sealed, t.sealed AS "standing?",
+        r#"SELECT s.subject_id, s.worker_id, s.employer, s.division, s.touched, s.sealed, t.sealed AS "standing?",
                   k.master_key_id AS "master_key_id?", k.wrapped AS "wrapped?"
-           FROM (SELECT subject_id, worker_id, employer, division, sealed FROM population_subject
+           FROM (SELECT subject_id, worker_id, employer, division, touched, sealed FROM population_subject
                  WHERE population_id = $1 AND subject_id > $2 AND subject_id <= $3 AND revision > $4
                  ORDER BY subject_id LIMIT $5) s
            LEFT JOIN subject_standing t ON t.subject_id = s.subject_id
@@ -383,6 +385,7 @@ pub async fn rows(connection: &mut PgConnection, span: Span) -> Result<Vec<Row>,
         id: SubjectId(row.subject_id),
         whose: Whose { population: span.population, worker: row.worker_id, employer: row.employer },
         division: row.division,
+        touched: row.touched,
         facts: row.sealed,
         standing: row.standing,
         key: row

@@ -46,6 +46,11 @@ pub async fn start(
             let before = if request.full { Vec::new() } else { before };
             let day = Day::of(now.date());
             let plan = planned(&book, chosen, (day, participant), (request.offers, &before));
+            let held = if plan.programmes.iter().any(|it| it.keyed.is_some()) {
+                population::touch(tx, held, now).await?
+            } else {
+                held
+            };
             let since = plan.since();
             let (last_subject, subjects) = store::extent(tx, held.id, since).await?;
             let id = ids::time_ordered(now);
@@ -100,7 +105,7 @@ pub fn planned(
     let programmes = chosen.into_iter().map(|published| {
         let offers = offers && published.compiled.is_proactive && published.owner == participant;
         let before = before.iter().find(|it| it.programme == published.programme);
-        Planned::new(published, (book, day), offers, before)
+        Planned::new(published, (book, day, participant), offers, before)
     });
     Plan::new(programmes.collect(), Arc::clone(book), day, participant)
 }

@@ -1,17 +1,20 @@
 //! The evaluation of some subjects: pure, and for a thread of its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::codes::divisions::Division;
 use crate::kernel::ids::SubjectId;
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::pb::peshub::subsidies::v1::Verdict;
+use crate::subsidies::application::TakenUntil;
+use crate::subsidies::blind::Blind;
 use crate::subsidies::book::{Book, Published};
+use crate::subsidies::claimed::{About, Look, Taken, is_claimed_with};
 use crate::subsidies::domain::{Day, Definition, Facts, Value};
 use crate::subsidies::evaluator::rule::Trace;
 use crate::subsidies::population::body::{Body, Kept};
-use crate::subsidies::population::standing::{Standing, Stood};
+use crate::subsidies::population::standing::{FOREVER, Standing, Stood};
 use crate::subsidies::sweep::plan::{Plan, Planned};
 use crate::subsidies::wire;
 
@@ -20,8 +23,12 @@ use crate::subsidies::wire;
 pub struct Subject {
     /// Its number.
     pub id: SubjectId,
+    /// Whom it is.
+    pub about: About,
     /// Token of its division.
     pub division: String,
+    /// The population's revision at which its claims moved last.
+    pub touched: i64,
     /// Its facts.
     pub body: Body,
     /// How it stood before.
@@ -41,9 +48,9 @@ pub struct Tally {
     pub failed: i64,
 }
 
-/// Somebody who is to get an offer.
+/// A subject and a programme.
 #[derive(Clone, Copy, Debug)]
-pub struct Due {
+pub struct Pair {
     /// Place of the subject among those that were evaluated.
     pub subject: usize,
     /// Place of the programme in the plan.
@@ -54,7 +61,7 @@ pub struct Due {
 #[derive(Debug, Default)]
 pub struct Found {
     /// Places of the subjects that stand otherwise than before.
-    pub moved: Vec<usize>,
+    pub moved: BTreeSet<usize>,
     /// Programme by programme, in the order of the plan.
     pub tallies: Vec<Tally>,
     /// Evaluations that were made.
@@ -62,55 +69,117 @@ pub struct Found {
     /// Evaluations that were not needed.
     pub spared: i64,
     /// Who is to get an offer.
-    pub due: Vec<Due>,
+    pub due: Vec<Pair>,
+    /// Who is no longer eligible for what was offered.
+    pub lapsed: Vec<Pair>,
+    /// Who was found to be taken that was not before.
+    pub taken: Vec<Pair>,
+    /// What is not settled until it is known what is claimed already, in the order in which that is asked.
+    open: Vec<(Pair, Stood)>,
 }
 
-/// Evaluates subjects, and says in each how it stands.
+/// Evaluates subjects, and says in each how it stands as far as facts tell it; what is claimed already is to be looked up, and then
+/// [`Found::settle`] says the rest.
 #[must_use]
-pub fn evaluate(plan: &Plan, subjects: &mut [Subject]) -> Found {
+pub fn evaluate(plan: &Plan, blind: &Blind, subjects: &mut [Subject]) -> (Found, Look) {
     let mut found =
         Found { tallies: vec![Tally::default(); plan.programmes.len()], ..Found::default() };
+    let mut look = Look::default();
     let mut places = Places::new(plan);
     for (index, subject) in subjects.iter_mut().enumerate() {
         let place = places.of(&subject.division);
         let wanted: Vec<bool> =
-            plan.programmes.iter().map(|it| it.concerns(&subject.body)).collect();
+            plan.programmes.iter().map(|it| it.concerns(&subject.body, subject.touched)).collect();
         let facts = wanted.contains(&true).then(|| facts((&plan.book, plan.day), &subject.body));
-        let mut has_moved = false;
         for (number, planned) in plan.programmes.iter().enumerate() {
             let holds = place.as_ref().is_some_and(|it| it.holds.get(number) == Some(&true));
             let facts = facts.as_ref().filter(|_| wanted.get(number) == Some(&true));
-            let Some(tally) = found.tallies.get_mut(number) else { continue };
             let (Some(facts), Some(place)) = (facts, &place) else {
                 found.spared += i64::from(holds);
                 continue;
             };
-            let programme = planned.published.programme;
+            let pair = Pair { subject: index, programme: number };
             if !holds {
-                let before = subject.standing.forget(programme);
-                has_moved |= before.is_some();
-                tally.lost += i64::from(before.is_some_and(is_eligible));
+                found.leave(plan, subject, pair);
                 continue;
             }
             found.evaluations += 1;
-            let was_offered = subject.standing.of(programme).is_some_and(|it| it.offered);
-            let stood = answer(planned, facts, place.division)
-                .map(|it| Stood { offered: was_offered && is_eligible(it), ..it });
-            let before = match stood {
-                Some(stood) => subject.standing.put(stood),
-                None => subject.standing.forget(programme),
-            };
-            tally.count(before, stood);
-            has_moved |= before != stood;
-            if planned.offers && stood.is_some_and(|it| is_eligible(it) && !it.offered) {
-                found.due.push(Due { subject: index, programme: number });
+            let stood = answer(planned, facts, place.division);
+            match (stood.filter(|it| is_claimed_with(verdict_of(*it))), &planned.keyed) {
+                (Some(stood), Some(keyed)) => {
+                    look.ask(found.open.len(), (keyed, blind), facts, &subject.about);
+                    found.open.push((pair, stood));
+                }
+                _ => found.stand(plan, subject, pair, stood),
             }
         }
-        if has_moved {
-            found.moved.push(index);
+    }
+    (found, look)
+}
+
+impl Found {
+    /// Says how those stand who were open until it was known what is taken.
+    pub fn settle(&mut self, plan: &Plan, subjects: &mut [Subject], taken: &Taken) {
+        for (place, (pair, stood)) in std::mem::take(&mut self.open).into_iter().enumerate() {
+            let Some(subject) = subjects.get_mut(pair.subject) else { continue };
+            let stood = match taken.get(&place) {
+                None => stood,
+                Some(until) => Stood {
+                    verdict: number_of(Verdict::ExcludedByClaim),
+                    taken_until: Some(match until {
+                        TakenUntil::Day(day) => Day::of(*day),
+                        TakenUntil::Forever => FOREVER,
+                    }),
+                    ..stood
+                },
+            };
+            self.stand(plan, subject, pair, Some(stood));
         }
     }
-    found
+
+    /// Says that a subject is where a programme does not hold.
+    fn leave(&mut self, plan: &Plan, subject: &mut Subject, pair: Pair) {
+        let Some(planned) = plan.programmes.get(pair.programme) else { return };
+        let Some(before) = subject.standing.forget(planned.published.programme) else { return };
+        self.moved.insert(pair.subject);
+        if let Some(tally) = self.tallies.get_mut(pair.programme) {
+            tally.lost += i64::from(is_eligible(before));
+        }
+        if before.offered {
+            self.lapsed.push(pair);
+        }
+    }
+
+    /// Says how a subject stands; `None`: nobody knows.
+    fn stand(&mut self, plan: &Plan, subject: &mut Subject, pair: Pair, stood: Option<Stood>) {
+        let Some(planned) = plan.programmes.get(pair.programme) else { return };
+        let Some(tally) = self.tallies.get_mut(pair.programme) else { return };
+        let programme = planned.published.programme;
+        let was_offered = subject.standing.of(programme).is_some_and(|it| it.offered);
+        let is_taken = stood.is_some_and(|it| it.taken_until.is_some());
+        // What is accepted is claimed: whoever has had an offer gets no second one when the claim ends.
+        let stood = stood.map(|it| {
+            let offered = was_offered && (is_eligible(it) || is_taken);
+            Stood { offered, ..it }
+        });
+        let before = match stood {
+            Some(stood) => subject.standing.put(stood),
+            None => subject.standing.forget(programme),
+        };
+        tally.count(before, stood);
+        if before != stood {
+            self.moved.insert(pair.subject);
+        }
+        if planned.offers && stood.is_some_and(|it| is_eligible(it) && !it.offered) {
+            self.due.push(pair);
+        }
+        if was_offered && stood.is_some_and(|it| !it.offered) {
+            self.lapsed.push(pair);
+        }
+        if is_taken && before.is_none_or(|it| it.taken_until.is_none()) {
+            self.taken.push(pair);
+        }
+    }
 }
 
 /// Returns how a subject stands; `None` when an expression fails, which is no verdict.
@@ -121,17 +190,28 @@ fn answer(planned: &Planned, facts: &Facts, division: &'static Division) -> Opti
     Some(Stood {
         programme: published.programme,
         edition: published.edition,
-        verdict: u8::try_from(i32::from(answer.verdict)).unwrap_or_default(),
+        verdict: number_of(answer.verdict),
         least,
         greatest,
         offered: false,
+        taken_until: None,
     })
+}
+
+/// Returns the number of a verdict as it is kept.
+fn number_of(verdict: Verdict) -> u8 {
+    u8::try_from(i32::from(verdict)).unwrap_or_default()
+}
+
+/// Returns the verdict of how a subject stands.
+fn verdict_of(stood: Stood) -> Verdict {
+    Verdict::try_from(i32::from(stood.verdict)).unwrap_or_default()
 }
 
 /// Returns whether somebody is eligible.
 #[must_use]
 pub fn is_eligible(stood: Stood) -> bool {
-    i32::from(stood.verdict) == i32::from(Verdict::Eligible)
+    verdict_of(stood) == Verdict::Eligible
 }
 
 impl Tally {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::kernel::ids::ParticipantId;
 use crate::subsidies::book::{Book, Published};
+use crate::subsidies::claimed::Keyed;
 use crate::subsidies::domain::Day;
 use crate::subsidies::population::body::Body;
 
@@ -17,6 +18,8 @@ pub struct Planned {
     pub since: Option<i64>,
     /// Whether whoever is eligible gets an offer.
     pub offers: bool,
+    /// How its claims are looked up; `None`: nothing is claimed.
+    pub keyed: Option<Keyed>,
     /// Numbers of the facts that it reads.
     reads: HashSet<i64>,
 }
@@ -42,7 +45,7 @@ impl Planned {
     #[must_use]
     pub fn new(
         published: Arc<Published>,
-        (book, day): (&Book, Day),
+        (book, day, participant): (&Book, Day, ParticipantId),
         offers: bool,
         before: Option<&Before>,
     ) -> Self {
@@ -54,14 +57,16 @@ impl Planned {
             .filter(|it| (it.day == day || !reads_day) && (it.offers || !offers))
             .map(|it| it.revision);
         let reads = definitions().map(|(id, _)| id).collect();
-        Self { published, since, offers, reads }
+        let keyed = Keyed::of(book, &published, participant);
+        Self { published, since, offers, keyed, reads }
     }
 
-    /// Returns whether a subject is to be evaluated.
+    /// Returns whether a subject is to be evaluated, whose claims moved last at a revision.
     #[must_use]
-    pub fn concerns(&self, body: &Body) -> bool {
+    pub fn concerns(&self, body: &Body, touched: i64) -> bool {
         let Some(since) = self.since else { return true };
         body.moved_at > since
+            || (touched > since && self.keyed.is_some())
             || body.facts.iter().any(|it| it.changed_at > since && self.reads.contains(&it.fact))
     }
 }

@@ -6,6 +6,7 @@ use crate::kernel::fault::Fault;
 use crate::platform::keys::KeyError;
 use crate::platform::keys::sealing::DataKey;
 use crate::platform::permit::Permit;
+use crate::subsidies::claimed::About;
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::population::body::Body;
 use crate::subsidies::population::commands::Keeper;
@@ -92,7 +93,9 @@ impl Chunk {
                     standing.ok_or_else(|| corrupt("standing of a subject"))?
                 }
             };
-            opened.subjects.push(Subject { id: row.id, division: row.division, body, standing });
+            let about = About { worker: row.whose.worker, employer: row.whose.employer };
+            let (id, division, touched) = (row.id, row.division, row.touched);
+            opened.subjects.push(Subject { id, about, division, touched, body, standing });
             opened.keys.push((row.whose, key));
         }
         Ok(opened)

@@ -17,8 +17,12 @@ use crate::kernel::clock::SharedClock;
 use crate::kernel::fault::{Fault, Kind};
 use crate::kernel::ids;
 use crate::pb::peshub::subsidies::v1 as pb;
+use crate::platform::audit::receipt::Receipts;
 use crate::platform::db::Record;
+use crate::platform::metrics;
 use crate::platform::permit::Permit;
+use crate::subsidies::application::desk::Desk;
+use crate::subsidies::claimed::Taken as Claimed;
 use crate::subsidies::error::SubsidyError;
 use crate::subsidies::population::commands::{Keeper, subject};
 use crate::subsidies::population::sealed::What;
@@ -28,6 +32,8 @@ use crate::subsidies::sweep::evaluate::{Found, evaluate};
 use crate::subsidies::sweep::offers::{self, Due};
 use crate::subsidies::sweep::plan::{Before, Plan};
 use crate::subsidies::sweep::reading::{Chunk, Opened, Reader};
+use crate::subsidies::sweep::told::{self, Told};
+use crate::subsidies::wire::determination::word;
 use crate::subsidies::wire::{sweep as wire, timestamp};
 
 /// Subjects of a step.
@@ -47,6 +53,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Runner {
     keeper: Arc<Keeper>,
+    desk: Desk,
     clock: SharedClock,
     holder: Uuid,
 }
@@ -65,14 +72,22 @@ struct Step {
     subjects: Vec<i64>,
     sealed: Vec<Vec<u8>>,
     due: Vec<Due>,
+    told: Vec<Told>,
 }
 
 impl Runner {
     /// Returns what brings sweeps further in this hub.
     #[must_use]
-    pub fn new(keeper: Arc<Keeper>, clock: SharedClock) -> Self {
+    pub fn new(keeper: Arc<Keeper>, receipts: Receipts, clock: SharedClock) -> Self {
         let holder = ids::time_ordered(clock.now());
-        Self { keeper, clock, holder }
+        let desk = Desk {
+            db: keeper.db.clone(),
+            vault: Arc::clone(&keeper.vault),
+            blind: keeper.blind.clone(),
+            programmes: keeper.programmes.clone(),
+            receipts,
+        };
+        Self { keeper, desk, clock, holder }
     }
 
     /// Runs until told to stop.
@@ -155,7 +170,7 @@ impl Runner {
         });
         let steps = chunks.map(|chunk| {
             let plan = Arc::clone(&plan);
-            async move { step(chunk?, plan).await }
+            async move { self.step(chunk?, plan).await }
         });
         let mut steps = Box::pin(steps.buffered(UNDER_WAY));
         while let Some(step) = steps.next().await {
@@ -191,7 +206,7 @@ impl Runner {
         let mut tx = self.keeper.db.write(&Permit::of_hub()).await?;
         for due in std::mem::take(&mut step.due) {
             let (subject, sealed) =
-                offers::make(&self.keeper, &mut tx, (plan, due), (&mut content, now)).await?;
+                offers::make(&self.desk, &mut tx, (plan, due), (&mut content, now)).await?;
             step.subjects.push(subject.0);
             step.sealed.push(sealed);
         }
@@ -202,10 +217,31 @@ impl Runner {
         if !store::advance(&mut tx, taken.id, place, &content).await? {
             return Ok(false);
         }
-        tx.commit(record(taken, now, "sweep.advanced")).await?;
+        let further = told::entries(&mut tx, taken, (&step.told, now)).await?;
+        tx.commit(record(taken, now, "sweep.advanced").disclosing_each(further)).await?;
+        count(&step);
         taken.content = content;
         taken.done_to = step.last;
         Ok(true)
+    }
+
+    /// Evaluates a step and looks up what is claimed already.
+    async fn step(&self, chunk: Chunk, plan: Arc<Plan>) -> Result<Step, Fault> {
+        let last = chunk.last;
+        let (blind, evaluating) = (self.keeper.blind.clone(), Arc::clone(&plan));
+        let evaluated = chunk.with(move |mut opened| {
+            let (found, look) = evaluate(&evaluating, &blind, &mut opened.subjects);
+            Ok((opened, found, look))
+        });
+        let (opened, found, look) = evaluated.await?;
+        let taken = if look.is_empty() {
+            Claimed::default()
+        } else {
+            let mut tx = self.keeper.db.read(&Permit::of_hub()).await?;
+            look.answer(&mut tx, true).await?
+        };
+        let work = move || settled(last, &plan, (opened, found), &taken);
+        Ok(tokio::task::spawn_blocking(work).await.map_err(Fault::internal)??)
     }
 
     /// Ends a sweep, and notes up to where programmes were swept if all of it was done.
@@ -236,8 +272,30 @@ impl Runner {
         let place = (self.hold(), taken.done_to);
         if store::advance(&mut tx, taken.id, place, &taken.content).await? {
             tx.commit(record(taken, now, "sweep.ended")).await?;
+            let outcome = if state == pb::SweepState::Done { "done" } else { "failed" };
+            let took = wire::started(&taken.content).map_or(Duration::ZERO, |at| age(at, now));
+            metrics::SWEEP_SECONDS.record(took, &[outcome]);
         }
         Ok(())
+    }
+}
+
+/// Returns how long it is from one time to another.
+fn age(from: OffsetDateTime, to: OffsetDateTime) -> Duration {
+    Duration::try_from(to - from).unwrap_or_default()
+}
+
+/// Counts what a step has found.
+fn count(step: &Step) {
+    metrics::SWEPT.add_len(step.seen, &[]);
+    for tally in &step.found.tallies {
+        for (number, (subjects, ..)) in (0..).zip(tally.counts) {
+            let count = u64::try_from(subjects).unwrap_or_default();
+            if count > 0 {
+                let verdict = pb::Verdict::try_from(number).unwrap_or_default();
+                metrics::DETERMINATIONS.add(count, &["sweep", word(verdict)]);
+            }
+        }
     }
 }
 
@@ -251,26 +309,28 @@ fn record(taken: &Taken, now: OffsetDateTime, event: &'static str) -> Record {
     Record::new(now, what, event)
 }
 
-/// Evaluates a step, and seals how those stand who stand otherwise than before. Those who are to get an offer are sealed afterwards.
-async fn step(chunk: Chunk, plan: Arc<Plan>) -> Result<Step, Fault> {
-    let last = chunk.last;
-    chunk
-        .with(move |opened| {
-            let Opened { mut subjects, keys } = opened;
-            let found = evaluate(&plan, &mut subjects);
-            let seen = subjects.len();
-            let (mut ids, mut sealed) = (Vec::new(), Vec::new());
-            let is_due: HashSet<usize> = found.due.iter().map(|it| it.subject).collect();
-            for index in found.moved.iter().filter(|it| !is_due.contains(it)) {
-                let (Some(subject), Some((whose, key))) = (subjects.get(*index), keys.get(*index))
-                else {
-                    continue;
-                };
-                ids.push(subject.id.0);
-                sealed.push(whose.seal(key, What::Standing, &subject.standing.encoded())?);
-            }
-            let due = offers::due(&found, subjects, keys);
-            Ok(Step { last, seen, found, subjects: ids, sealed, due })
-        })
-        .await
+/// Says how those stand who may be taken, and seals how those stand who stand otherwise than before. Those who are to get an offer or to
+/// lose one are sealed afterwards.
+fn settled(
+    last: i64,
+    plan: &Plan,
+    (opened, mut found): (Opened, Found),
+    taken: &Claimed,
+) -> Result<Step, SubsidyError> {
+    let Opened { mut subjects, keys } = opened;
+    found.settle(plan, &mut subjects, taken);
+    let seen = subjects.len();
+    let (mut ids, mut sealed) = (Vec::new(), Vec::new());
+    let is_due: HashSet<usize> =
+        found.due.iter().chain(&found.lapsed).map(|it| it.subject).collect();
+    for index in found.moved.iter().filter(|it| !is_due.contains(it)) {
+        let (Some(subject), Some((whose, key))) = (subjects.get(*index), keys.get(*index)) else {
+            continue;
+        };
+        ids.push(subject.id.0);
+        sealed.push(whose.seal(key, What::Standing, &subject.standing.encoded())?);
+    }
+    let told = told::told(plan, &found, &keys);
+    let due = offers::due(&found, subjects, keys);
+    Ok(Step { last, seen, found, subjects: ids, sealed, due, told })
 }

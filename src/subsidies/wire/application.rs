@@ -129,6 +129,13 @@ pub fn application(row: &Row, reference: Option<Uuid>) -> pb::Application {
     }
 }
 
+/// Returns the word of a step.
+#[must_use]
+pub fn step(step: pb::ApplicationStep) -> &'static str {
+    let name = step.as_str_name();
+    name.strip_prefix("APPLICATION_STEP_").unwrap_or(name)
+}
+
 /// Returns a step as the feed tells it: to the bureau, to who filed it, and of an offer that nobody has accepted to `platforms`.
 #[must_use]
 pub fn told(row: &Row, step: pb::ApplicationStep, at: OffsetDateTime, platforms: &[i64]) -> Told {

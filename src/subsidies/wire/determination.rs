@@ -84,7 +84,15 @@ fn amount(programme: &CompiledProgramme, answer: &Determined) -> Option<pb::Amou
         greatest: range.greatest,
         currency: programme.currency.to_string(),
         derivation: answer.derivation.iter().map(step).collect(),
+        open: answer.amount_open.iter().map(|name| open_fact(programme, name)).collect(),
     })
+}
+
+/// Returns the word of a verdict.
+#[must_use]
+pub fn word(verdict: pb::Verdict) -> &'static str {
+    let name = verdict.as_str_name();
+    name.strip_prefix("VERDICT_").unwrap_or(name)
 }
 
 /// Returns a fact that is missing, with what can show it.

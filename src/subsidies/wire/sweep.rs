@@ -1,11 +1,12 @@
 //! Contract ⇄ sweeps.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::pb::peshub::subsidies::v1 as pb;
 use crate::subsidies::domain::Day;
 use crate::subsidies::error::SubsidyError;
-use crate::subsidies::population::standing::Stood;
+use crate::subsidies::population::standing::{FOREVER, Stood};
 use crate::subsidies::sweep::evaluate::{Found, Tally};
 use crate::subsidies::sweep::plan::{Plan, Planned};
 
@@ -35,8 +36,7 @@ pub fn add(sweep: &mut pb::Sweep, plan: &Plan, (found, seen): (&Found, usize)) {
     sweep.evaluations = sweep.evaluations.saturating_add(found.evaluations);
     sweep.spared = sweep.spared.saturating_add(found.spared);
     for (planned, tally) in plan.programmes.iter().zip(&found.tallies) {
-        let name = planned.published.name().as_ref();
-        if let Some(swept) = sweep.programmes.iter_mut().find(|it| it.programme == name) {
+        if let Some(swept) = swept(sweep, planned) {
             add_tally(swept, tally);
         }
     }
@@ -64,12 +64,13 @@ fn add_tally(swept: &mut pb::SweptProgramme, tally: &Tally) {
     }
 }
 
-/// Counts an offer that was made.
-pub fn add_offer(sweep: &mut pb::Sweep, planned: &Planned) {
+/// Returns what was found for a programme, to count more.
+pub fn swept<'a>(
+    sweep: &'a mut pb::Sweep,
+    planned: &Planned,
+) -> Option<&'a mut pb::SweptProgramme> {
     let name = planned.published.name().as_ref();
-    if let Some(swept) = sweep.programmes.iter_mut().find(|it| it.programme == name) {
-        swept.offers += 1;
-    }
+    sweep.programmes.iter_mut().find(|it| it.programme == name)
 }
 
 /// Returns the day of a sweep.
@@ -79,6 +80,14 @@ pub fn add_offer(sweep: &mut pb::Sweep, planned: &Planned) {
 /// What is stored cannot be read.
 pub fn day(sweep: &pb::Sweep) -> Result<Day, SubsidyError> {
     Day::read(&sweep.day).ok_or(SubsidyError::Corrupt { what: "day of a sweep" })
+}
+
+/// Returns when a sweep began.
+#[must_use]
+pub fn started(sweep: &pb::Sweep) -> Option<OffsetDateTime> {
+    let at = sweep.started_at.as_ref()?;
+    let nanos = time::Duration::nanoseconds(i64::from(at.nanos));
+    Some(OffsetDateTime::from_unix_timestamp(at.seconds).ok()? + nanos)
 }
 
 /// Returns how a subject stands as the contract has it.
@@ -91,5 +100,10 @@ pub fn finding(stood: &Stood, programme: String, reference: Option<Uuid>) -> pb:
         verdict: i32::from(stood.verdict),
         least: stood.least,
         greatest: stood.greatest,
+        taken_until: match stood.taken_until {
+            None => String::new(),
+            Some(FOREVER) => "forever".to_owned(),
+            Some(day) => day.to_string(),
+        },
     }
 }

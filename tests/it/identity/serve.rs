@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use peshub::client::connect::Connection;
+use peshub::client::connect::{Connection, Options};
 use peshub::dev::Credentials;
+use peshub::pb::peshub::participants::v1::ParticipantKind;
 use peshub::platform::keys::Keys;
 use peshub::platform::pki::{self, DevelopmentCa};
 
 use crate::identity::office::{
     NORTH, authority, call, client, directory, issue, name, now, options, write,
 };
+use crate::permissions::register;
 use crate::program::{failed, peshub};
-use crate::support::{TestHub, cluster, story, until};
+use crate::support::{TestHub, World, cluster, story, until};
 
 /// The program as a process of its own, with the files that it reads.
 struct Serving {
@@ -74,30 +76,62 @@ fn a_hub_that_nobody_could_call_does_not_start_and_says_what_to_do() {
     assert!(said.contains("none cannot be read"), "{said}");
 }
 
+/// Starts the program on the database of a story, with keys and trust of the first hub there; returns it with its folder of trust.
+fn start(world: &World, ca: &Arc<DevelopmentCa>, more: &[&str]) -> (Serving, PathBuf) {
+    let dir = cluster::directory("serve");
+    write_server(&dir, ca);
+    // The first hub's keys: answers in the database are sealed under them.
+    std::os::unix::fs::symlink(
+        Credentials::in_data_dir(&std::env::temp_dir()).keys(),
+        dir.join("keys"),
+    )
+    .unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = command(&dir);
+    command.args(["--environment", "development", "--listen", &free.to_string()]);
+    let trust = directory(&world.ca.certificate());
+    command.arg("--trust-dir").arg(&trust).args(more);
+    command.args(["--database-url", &cluster::url(&world.options)]);
+    let log = File::create(dir.join("log")).expect("a file");
+    let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("the program");
+    let hub = TestHub { address: free, public: free, ca: Arc::clone(ca) };
+    (Serving { child, dir, hub }, trust)
+}
+
+#[test]
+fn who_has_a_token_and_no_certificate_is_let_in_by_a_hub_that_takes_tokens_and_told_why_by_another()
+{
+    story(async |world| {
+        let first = world.hub().await;
+        let token = register(&first, "by-token", ParticipantKind::Platform).await;
+        world.stop(&first).await;
+        let ca = Arc::new(DevelopmentCa::new(now()).unwrap());
+        let north = issue(world.ca.authority(), &client(world.ca.authority(), &[&name(NORTH)]));
+        for (more, takes_it) in [(&["--hub-tokens"][..], true), (&[], false)] {
+            let (serving, _) = start(world, &ca, more);
+            let with_certificate = options(&serving.hub, Some(&north));
+            until("the hub", async || Connection::open(&with_certificate).await.ok()).await;
+            let by_token = Options { token: Some(token.clone()), ..options(&serving.hub, None) };
+            let said = call(&Connection::lazy(&by_token).unwrap()).await;
+            if takes_it {
+                assert_eq!(said.unwrap(), "by-token");
+            } else {
+                let refusal = said.unwrap_err();
+                assert!(refusal.is_transport, "{refusal}");
+                // The alert is lost when the connection is reset before it is read.
+                let is_told = refusal.message.contains("without a client certificate");
+                assert!(is_told || refusal.message != "transport error", "{refusal}");
+            }
+        }
+    });
+}
+
 #[test]
 fn a_hub_without_tokens_asks_everybody_for_a_certificate_and_renews_its_own() {
     story(async |world| {
-        let dir = cluster::directory("serve");
         let own = Arc::new(DevelopmentCa::new(now()).unwrap());
-        write_server(&dir, &own);
-        // The first hub's keys: answers in the database are sealed under them.
-        std::os::unix::fs::symlink(
-            Credentials::in_data_dir(&std::env::temp_dir()).keys(),
-            dir.join("keys"),
-        )
-        .unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = command(&dir);
-        command.args(["--environment", "development", "--listen", &free.to_string()]);
-        let trust = directory(&world.ca.certificate());
-        command.arg("--trust-dir").arg(&trust);
-        command.args(["--database-url", &cluster::url(&world.options)]);
-        let log = dir.join("log");
-        let child = command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file"));
-        let child = child.spawn().expect("the program");
-        let hub = TestHub { address: free, public: free, ca: Arc::clone(&own) };
-        let serving = Serving { child, dir, hub };
-
+        let (serving, trust) = start(world, &own, &[]);
+        let log = serving.dir.join("log");
         let ca = world.ca.authority();
         let north = issue(ca, &client(ca, &[&name(NORTH)]));
         let with_it = options(&serving.hub, Some(&north));

@@ -13,10 +13,10 @@ use crate::support::wallet::by_law;
 use crate::support::{TestHub, story, until};
 
 const NORTH: &str = "platform-north";
-const CERTIFIED: &str = "test.certified";
+pub(crate) const CERTIFIED: &str = "test.certified";
 
 /// A programme whose fact a welding certificate proves.
-async fn certified(hub: &TestHub) {
+pub(crate) async fn certified(hub: &TestHub) {
     let publisher = furnish(hub, vec![]).await;
     let source = pb::ClaimSource {
         type_name: WELDING.to_owned(),
@@ -48,7 +48,7 @@ async fn certified(hub: &TestHub) {
     in_force(hub, CERTIFIED, 1).await;
 }
 
-fn resting_on(entry_id: &str) -> pb::Fact {
+pub(crate) fn resting_on(entry_id: &str) -> pb::Fact {
     let provenance = pb::Provenance {
         basis: pb::FactBasis::Credential.into(),
         reference: entry_id.to_owned(),
@@ -58,7 +58,12 @@ fn resting_on(entry_id: &str) -> pb::Fact {
 }
 
 /// Verifies a credential, following it or not; returns the entry of the trail.
-async fn verified(hub: &TestHub, participant: &str, sd_jwt: &str, follow: bool) -> String {
+pub(crate) async fn verified(
+    hub: &TestHub,
+    participant: &str,
+    sd_jwt: &str,
+    follow: bool,
+) -> String {
     let client = hub.connect(participant).await.verification();
     until("the verdict", async || {
         let request = VerifyPresentationRequest {

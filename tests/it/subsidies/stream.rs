@@ -15,7 +15,10 @@ fn asking(message: Message) -> pb::CheckSubjectsRequest {
 }
 
 fn batch(number: i64, subjects: Vec<Vec<pb::Fact>>) -> pb::CheckSubjectsRequest {
-    let subjects = subjects.into_iter().map(|facts| pb::CheckSubject { facts }).collect();
+    let subjects = subjects
+        .into_iter()
+        .map(|facts| pb::CheckSubject { facts, ..Default::default() })
+        .collect();
     asking(Message::Batch(pb::SubjectBatch { number, subjects }))
 }
 

@@ -241,7 +241,7 @@ pub(crate) async fn in_force(hub: &TestHub, name: &str, edition: i64) {
 
 /// Asks about somebody in Nanshan.
 pub(crate) fn check(facts: Vec<pb::Fact>, programmes: &[&str]) -> pb::CheckEligibilityRequest {
-    pb::CheckEligibilityRequest { terms: Some(terms(programmes)), facts }
+    pb::CheckEligibilityRequest { terms: Some(terms(programmes)), facts, ..Default::default() }
 }
 
 pub(crate) fn terms(programmes: &[&str]) -> pb::CheckTerms {
