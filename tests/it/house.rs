@@ -534,6 +534,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "kernel",
             "pb",
             "platform",
+            "subsidies::book",
             "subsidies::error",
             "subsidies::publishing",
             "subsidies::wire",

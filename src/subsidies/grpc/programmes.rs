@@ -71,7 +71,10 @@ impl ProgrammeGrpc {
 
     /// Sees that this replica answers by what was published before it says so; others find it by themselves, and so does this one when
     /// the database fails just now.
-    async fn in_force<A>(&self, changed: Result<Response<A>, Status>) -> Result<Response<A>, Status> {
+    async fn in_force<A>(
+        &self,
+        changed: Result<Response<A>, Status>,
+    ) -> Result<Response<A>, Status> {
         if changed.is_ok() {
             drop(self.book.refresh().await);
         }
