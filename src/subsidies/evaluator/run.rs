@@ -211,10 +211,10 @@ impl<'a, V: Outcome> Run<'a, V> {
                 found.bits().map_or(found, count)
             }
             Node::Test(test, two) => {
-                let (text, piece) = self.two(two);
+                let (whole, piece) = self.two(two);
                 let view = &self.view;
-                both(text, piece, |text, piece| {
-                    V::truth(test.holds(view.text(text), view.text(piece)))
+                both(whole, piece, |whole, piece| {
+                    V::truth(test.holds(view.text(whole), view.text(piece)))
                 })
             }
             Node::CompareText(compare, two) => {
@@ -240,8 +240,8 @@ impl<'a, V: Outcome> Run<'a, V> {
                 };
                 index.bits().map_or(index, |bits| {
                     let item = usize::try_from(bits).ok().and_then(|index| items.get(index));
-                    let none = || Cell::error(ErrorKind::NoSuchItem, *place);
-                    self.take(item.map_or_else(none, |value| Cell::known(*value)))
+                    let missing = || Cell::error(ErrorKind::NoSuchItem, *place);
+                    self.take(item.map_or_else(missing, |value| Cell::known(*value)))
                 })
             }
             Node::Fold(fold, list, local, body) => match self.items(list) {

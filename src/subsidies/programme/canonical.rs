@@ -59,8 +59,9 @@ impl Encoded {
         let mut context = Context::new(&SHA256);
         for name in names {
             let found = self.0.binary_search_by(|(own, _)| own.cmp(name));
-            let found = found.ok().and_then(|index| self.0.get(index));
-            found.into_iter().for_each(|(_, bytes)| context.update(bytes));
+            if let Some((_, bytes)) = found.ok().and_then(|index| self.0.get(index)) {
+                context.update(bytes);
+            }
         }
         context.finish().as_ref().try_into().unwrap_or_default()
     }

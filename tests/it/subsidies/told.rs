@@ -4,9 +4,6 @@ use peshub::client::connect::{Connection, Options};
 use peshub::client::error::Refusal;
 use peshub::pb::peshub::common::v1::Role;
 use peshub::pb::peshub::participants::v1::ParticipantKind;
-use peshub::pb::peshub::participants::v1::{
-    GrantRolesRequest, IssueTokenRequest, RegisterSystemRequest,
-};
 use peshub::pb::peshub::subsidies::v1::check_subjects_request::Message;
 use peshub::pb::peshub::subsidies::v1::{self as pb, Verdict};
 use peshub::pb::peshub::workers::v1::ListDisclosuresRequest;
@@ -17,7 +14,7 @@ use crate::support::applications::{
     AMOUNT, ONCE, OTHER, asking, furnish, once, submit, withdraw, worker,
 };
 use crate::support::eligibility::{
-    self, BUREAU, check, counts, facts_of, population, store, sweep, terms, truth,
+    self, BUREAU, check, counts, facts_of, population, store, sweep, system, terms, truth,
 };
 use crate::support::{TestHub, story};
 
@@ -130,26 +127,7 @@ fn nobody_is_told_who_has_nothing_to_do_with_the_worker_or_could_not_apply() {
 /// How a system connects that may check and no more.
 async fn checker(hub: &TestHub) -> Options {
     drop(register(hub, "only-checks", ParticipantKind::Platform).await);
-    let (participant, system) = ("only-checks".to_owned(), "checker".to_owned());
-    let mut operator = hub.connect("operator").await.participants();
-    let request = RegisterSystemRequest {
-        participant: participant.clone(),
-        system: system.clone(),
-        ..Default::default()
-    };
-    operator.register_system(request).await.unwrap();
-    let request = IssueTokenRequest {
-        participant: participant.clone(),
-        system: system.clone(),
-        valid_days: 1,
-        ..Default::default()
-    };
-    let mut security = hub.connect("security").await.participants();
-    let token = security.issue_token(request).await.unwrap().into_inner().token;
-    let roles = vec![Role::EligibilityChecker.into()];
-    let request = GrantRolesRequest { participant, system, roles, request_id: String::new() };
-    security.grant_roles(request).await.unwrap();
-    Options { identity: None, token: Some(token), ..hub.options("nobody") }
+    system(hub, ("only-checks", "checker"), Role::EligibilityChecker).await
 }
 
 #[test]

@@ -174,8 +174,17 @@ pub(crate) fn dividing() -> pb::Programme {
 
 /// How a system of the bureau connects that drafts nothing: it publishes.
 pub(crate) async fn publisher(hub: &TestHub) -> Options {
+    system(hub, (BUREAU, "publisher"), Role::ProgrammePublisher).await
+}
+
+/// How a new system of a participant connects that has one role and no more.
+pub(crate) async fn system(
+    hub: &TestHub,
+    (participant, system): (&str, &str),
+    role: Role,
+) -> Options {
     let mut operator = hub.connect("operator").await.participants();
-    let (participant, system) = (BUREAU.to_owned(), "publisher".to_owned());
+    let (participant, system) = (participant.to_owned(), system.to_owned());
     let request = RegisterSystemRequest {
         participant: participant.clone(),
         system: system.clone(),
@@ -190,8 +199,12 @@ pub(crate) async fn publisher(hub: &TestHub) -> Options {
     };
     let mut security = hub.connect("security").await.participants();
     let token = security.issue_token(request).await.unwrap().into_inner().token;
-    let roles = vec![Role::ProgrammePublisher.into()];
-    let request = GrantRolesRequest { participant, system, roles, request_id: String::new() };
+    let request = GrantRolesRequest {
+        participant,
+        system,
+        roles: vec![role.into()],
+        request_id: String::new(),
+    };
     security.grant_roles(request).await.unwrap();
     Options { identity: None, token: Some(token), ..hub.options("nobody") }
 }
