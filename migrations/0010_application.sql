@@ -169,17 +169,20 @@ CREATE POLICY own ON application_credential USING (EXISTS (
 
 ALTER TABLE application_follow ENABLE ROW LEVEL SECURITY;
 
--- Sets a budget's cap, and gives each share what it uses and an equal part of what is left; `more` of it goes to the share `own` besides.
+-- Sets a budget's cap, or keeps it where none is given, and gives each share what it uses and an equal part of what is left; `more` of it goes to the share `own` besides.
 -- Returns false when the cap is less than what is used and `more`: then nothing is changed.
 CREATE FUNCTION budget_level(budget bigint, new_cap bigint, own integer DEFAULT 0, more bigint DEFAULT 0)
 RETURNS boolean LANGUAGE plpgsql VOLATILE SET search_path = public, pg_temp AS $$
 DECLARE
     shares bigint;
     spare bigint;
+    capped bigint;
 BEGIN
     -- In the same order for everybody; what follows sees what those have committed that had a share before.
     PERFORM FROM budget_share s WHERE s.budget_id = budget_level.budget ORDER BY s.share FOR UPDATE;
-    SELECT count(*), new_cap - more - sum(s.reserved + s.committed + s.paid) INTO shares, spare
+    -- The cap too: whoever sets it holds the shares.
+    SELECT coalesce(new_cap, b.cap) INTO capped FROM budget b WHERE b.budget_id = budget_level.budget;
+    SELECT count(*), capped - more - sum(s.reserved + s.committed + s.paid) INTO shares, spare
     FROM budget_share s WHERE s.budget_id = budget_level.budget;
     IF spare IS NULL OR spare < 0 THEN
         RETURN false;
@@ -187,7 +190,7 @@ BEGIN
     UPDATE budget_share s SET room = s.reserved + s.committed + s.paid + spare / shares
         + CASE WHEN s.share < spare % shares THEN 1 ELSE 0 END + CASE WHEN s.share = own THEN more ELSE 0 END
     WHERE s.budget_id = budget_level.budget;
-    UPDATE budget b SET cap = new_cap, revision = b.revision + 1 WHERE b.budget_id = budget_level.budget AND b.cap <> new_cap;
+    UPDATE budget b SET cap = capped, revision = b.revision + 1 WHERE b.budget_id = budget_level.budget AND b.cap <> capped;
     RETURN true;
 END
 $$;
@@ -223,7 +226,7 @@ BEGIN
             RETURN true;
         END IF;
         -- The share is used up: what others have left is divided anew, if there is enough of it.
-        IF NOT coalesce((SELECT budget_level(b.budget_id, b.cap, own, more) FROM budget b WHERE b.budget_id = budget_move.budget), false) THEN
+        IF NOT budget_level(budget, NULL, own, more) THEN
             RETURN false;
         END IF;
     END LOOP;
