@@ -6,7 +6,7 @@ use crate::support::applications::{
     AMOUNT, ONCE, asking, budget, furnish, grant, pay, submit, withdraw, worker,
 };
 use crate::support::eligibility::BUREAU;
-use crate::support::story;
+use crate::support::{story, until};
 
 const NORTH: &str = "platform-north";
 
@@ -58,5 +58,34 @@ fn what_is_reserved_granted_and_paid_stays_within_the_cap() {
         let mut elsewhere = hub.connect("bureau-zhejiang").await.applications();
         let refusal = budget(&mut elsewhere, ONCE, 1).await.unwrap_err();
         assert_eq!(refusal.reason, "PROGRAMME_NOT_FOUND", "another bureau's programme");
+    });
+}
+
+#[test]
+fn a_cap_that_is_being_lowered_counts_for_whoever_files_meanwhile() {
+    story(async |world| {
+        let hub = world.hub().await;
+        furnish(&hub).await;
+        let mut north = hub.connect(NORTH).await.applications();
+        let mut bureau = hub.connect(BUREAU).await.applications();
+        budget(&mut bureau, ONCE, 2 * AMOUNT).await.unwrap();
+        let reference = worker(&hub, NORTH, 0).await;
+        let mut lowering = world.pool.begin().await.unwrap();
+        let level = sqlx::query("SELECT budget_level(budget_id, $1) FROM budget").bind(AMOUNT - 1);
+        level.execute(&mut *lowering).await.unwrap();
+        let lowered = async {
+            until("the application waits for the budget", async || {
+                let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                             WHERE wait_event_type = 'Lock' AND query LIKE '%budget_move%')";
+                let waits: bool = sqlx::query_scalar(waits).fetch_one(&world.pool).await.unwrap();
+                waits.then_some(())
+            })
+            .await;
+            lowering.commit().await.unwrap();
+        };
+        let (filed, ()) = tokio::join!(submit(&mut north, asking(ONCE, &reference, true)), lowered);
+        assert_eq!(filed.unwrap_err().reason, "BUDGET_EXHAUSTED");
+        let budgets = bureau.list_budgets(pb::ListBudgetsRequest::default()).await;
+        assert_eq!(budgets.unwrap().into_inner().budgets.remove(0).cap, AMOUNT - 1);
     });
 }
