@@ -239,9 +239,19 @@ impl Issuer {
 
 /// Returns whether an address has steps that lead out of what it begins with.
 fn leads_elsewhere(uri: &str) -> bool {
-    let steps = uri.split(['/', '\\', '?', '#']);
-    let mut plain = steps.map(|step| step.to_ascii_lowercase().replace("%2e", "."));
-    plain.any(|step| step == "." || step == "..")
+    let mut steps = uri.split(['/', '\\', '?', '#']);
+    steps.any(|step| {
+        let rest = after_dot(step);
+        rest.is_some_and(|rest| rest.is_empty() || after_dot(rest).is_some_and(str::is_empty))
+    })
+}
+
+/// Returns what follows a dot, also one that is written by its number.
+fn after_dot(step: &str) -> Option<&str> {
+    step.strip_prefix('.').or_else(|| {
+        let (dot, rest) = step.split_at_checked(3)?;
+        dot.eq_ignore_ascii_case("%2e").then_some(rest)
+    })
 }
 
 impl Accreditation {

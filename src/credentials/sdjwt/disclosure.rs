@@ -47,15 +47,43 @@ impl HashFunction {
         found.ok_or_else(|| FORMAT_HASH.failed("_sd_alg is none of sha-256, sha-384 and sha-512"))
     }
 
-    /// Returns the digest of a text, in base64url.
-    #[must_use]
-    pub fn digest(self, text: &str) -> String {
-        let function = match self {
+    const fn function(self) -> &'static digest::Algorithm {
+        match self {
             Self::Sha256 => &digest::SHA256,
             Self::Sha384 => &digest::SHA384,
             Self::Sha512 => &digest::SHA512,
-        };
-        encoding::encode(digest::digest(function, text.as_bytes()).as_ref())
+        }
+    }
+
+    /// Returns the digest of a text, in base64url.
+    #[must_use]
+    pub fn digest(self, text: &str) -> String {
+        encoding::encode(digest::digest(self.function(), text.as_bytes()).as_ref())
+    }
+
+    /// Returns the digests of texts, one after the other, each with as many letters as the others.
+    pub(crate) fn digests<'a>(self, texts: impl ExactSizeIterator<Item = &'a str>) -> Digests {
+        let letters = (self.function().output_len() * 8).div_ceil(6);
+        let mut all = String::with_capacity(texts.len().saturating_mul(letters));
+        for text in texts {
+            let digest = digest::digest(self.function(), text.as_bytes());
+            encoding::encode_onto(digest.as_ref(), &mut all);
+        }
+        Digests { all, letters }
+    }
+}
+
+/// Digests of texts, in their order.
+pub(crate) struct Digests {
+    all: String,
+    letters: usize,
+}
+
+impl Digests {
+    /// Returns each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = (0..self.all.len()).step_by(self.letters);
+        starts.filter_map(|start| self.all.get(start..start.checked_add(self.letters)?))
     }
 }
 

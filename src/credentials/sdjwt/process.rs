@@ -57,7 +57,7 @@ pub(crate) fn disclose(
     let count = parts.disclosures().len();
     let disclosures: Vec<_> =
         parts.disclosures().map(Disclosure::read).collect::<Result<_, _>>()?;
-    let digests: Vec<String> = parts.disclosures().map(|text| hash.digest(text)).collect();
+    let digests = hash.digests(parts.disclosures());
     let mut by_digest: Vec<_> =
         digests.iter().enumerate().map(|(number, it)| (Sorted::new(it), number)).collect();
     by_digest.sort_unstable();

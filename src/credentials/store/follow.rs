@@ -24,12 +24,12 @@ pub struct Known {
 /// The database fails.
 pub async fn known(
     connection: &mut PgConnection,
-    digests: &[Vec<u8>],
+    digests: &[&[u8]],
 ) -> Result<Vec<Known>, DbError> {
     let rows = sqlx::query_as!(
         Known,
         "SELECT digest, worker_id, registered_at FROM credential WHERE digest = ANY ($1)",
-        digests,
+        digests as &[&[u8]],
     )
     .fetch_all(connection)
     .await?;

@@ -50,7 +50,7 @@ impl Answering {
         };
         let handle = it.verdict.digest.map(|digest| seals.handle(self.participant, &digest));
         let handle = handle.unwrap_or_default();
-        let verdict = render(it.verdict, &basis, handle, self.asked.telling);
+        let verdict = render(*it.verdict, &basis, handle, self.asked.telling);
         pb::VerificationResult { verdict: Some(verdict), ..pb::VerificationResult::default() }
     }
 }
@@ -92,7 +92,7 @@ impl Verifier {
             consent: round.consent,
         };
         let (texts, facts) = (Arc::clone(texts), round.facts);
-        spread(round.examined.into_iter(), move |index, it| {
+        spread(round.examined, move |index, it| {
             Some(answering.answer(texts.get(index)?, it, facts.get(index)?))
         })
         .await

@@ -4,11 +4,15 @@ use serde_json::{Map, Value};
 
 use crate::credentials::consent::Terms;
 use crate::credentials::domain::{ClaimPath, Segment};
+use crate::credentials::verify::verdict::Told;
 
 /// What the format itself needs, and is not told: the holder's key and the place of the status are in the verdict otherwise.
 const FORMAT: [&str; 5] = ["cnf", "status", "_sd", "_sd_alg", "..."];
 /// What says which credential it is and when it counts, and nothing of its holder: it needs no consent.
 const FREE: [&str; 7] = ["iss", "vct", "vct#integrity", "iat", "nbf", "exp", "ttl"];
+
+/// Room for the claims that most credentials tell.
+const CLAIMS_BYTES: usize = 500;
 
 /// Returns what a credential says without what the format itself needs.
 #[must_use]
@@ -108,6 +112,16 @@ fn reaches_below(path: &ClaimPath, other: &ClaimPath) -> bool {
             .get(..depth)
             .and_then(|it| ClaimPath::new(it.to_vec()))
             .is_some_and(|it| it.covers(path))
+}
+
+/// Writes down what is told.
+#[must_use]
+pub fn written(claims: &Map<String, Value>) -> Told {
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut text = Vec::with_capacity(CLAIMS_BYTES);
+    // Only maps whose keys are no texts cannot be written, and there are none.
+    serde_json::to_writer(&mut text, claims).unwrap_or_default();
+    Told { subject, claims_json: String::from_utf8(text).unwrap_or_default() }
 }
 
 /// Returns the first of some claims that is not told.

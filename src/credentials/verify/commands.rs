@@ -183,8 +183,8 @@ impl Verifier {
     ///
     /// The database fails.
     pub async fn known(&self, peeks: &[Peek]) -> Result<Vec<Facts>, Fault> {
-        let digests: Vec<Vec<u8>> =
-            peeks.iter().filter_map(|it| Some(it.digest?.to_vec())).collect();
+        let digests = peeks.iter().filter_map(|it| Some(it.digest.as_ref()?.as_slice()));
+        let digests: Vec<&[u8]> = digests.collect();
         let mut hub = self.db.read(&Permit::of_hub()).await?;
         let known = known::known(hub.connection(), &digests).await?;
         let known: HashMap<&[u8], &known::Known> =
@@ -208,7 +208,7 @@ impl Verifier {
     /// The database fails.
     pub async fn worker_of(&self, digest: &[u8]) -> Result<Option<Uuid>, Fault> {
         let mut hub = self.db.read(&Permit::of_hub()).await?;
-        let known = known::known(hub.connection(), &[digest.to_vec()]).await?;
+        let known = known::known(hub.connection(), &[digest]).await?;
         Ok(known.into_iter().next().and_then(|it| it.worker_id))
     }
 
@@ -230,11 +230,14 @@ impl Verifier {
     ) -> Result<Vec<Examined>, Fault> {
         let mut looks = Looks::new();
         for seen in examined.iter().filter_map(|it| it.verdict.status.as_ref()) {
-            let key = (seen.uri.clone(), seen.index);
             let is_coming = seen.look == Look::Unavailable { why: Why::OnItsWay };
+            if task.policy.as_of.is_none() && !is_coming {
+                continue;
+            }
+            let key = (seen.uri.clone(), seen.index);
             if let Some(as_of) = task.policy.as_of {
                 looks.insert(key, self.statuses.look_up_at(&seen.place(), as_of, task.now).await?);
-            } else if is_coming && !looks.contains_key(&key) {
+            } else if !looks.contains_key(&key) {
                 looks.insert(key, self.statuses.look_up_waiting(&seen.place(), PATIENCE).await);
             }
         }
@@ -249,14 +252,12 @@ impl Verifier {
         let (purpose, basis) = asked.reasons(round.consent.as_deref());
         let about = round.consent.as_ref().and_then(|it| it.worker);
         let disclosure = |index: usize, it: &Examined| {
-            it.verdict.claims.as_ref().filter(|_| it.beyond.is_none())?;
+            it.verdict.told.as_ref().filter(|_| it.beyond.is_none())?;
             let worker_id = round.facts.get(index).and_then(|it| it.worker).or(about)?;
             let (purpose, legal_basis) = (purpose.clone(), basis.clone());
             Some(Disclosure { worker_id, purpose, legal_basis })
         };
-        for it in &round.examined {
-            metrics::VERDICTS.add(1, &[it.verdict.outcome().name()]);
-        }
+        count(&round.examined);
         let subject = |it: &Examined| self.subject(round.participant, it);
         if let ([one], false) = (round.examined.as_slice(), is_batch) {
             let record = Record::new(round.now, subject(one), event);
@@ -289,6 +290,21 @@ impl Verifier {
             return format!("credentials/{handle}: {}", outcome.name());
         }
         format!("credentials/{handle}: {} {}", verdict.type_name, outcome.name())
+    }
+}
+
+/// Counts verdicts, and signatures that were looked up.
+fn count(examined: &[Examined]) {
+    let mut outcomes: HashMap<&'static str, usize> = HashMap::new();
+    for it in examined {
+        *outcomes.entry(it.verdict.outcome().name()).or_default() += 1;
+    }
+    for (outcome, number) in outcomes {
+        metrics::VERDICTS.add_len(number, &[outcome]);
+    }
+    for (remembered, outcome) in [(true, "hit"), (false, "miss")] {
+        let number = examined.iter().filter(|it| it.was_remembered == Some(remembered)).count();
+        metrics::VERIFICATION_CACHE.add_len(number, &[outcome]);
     }
 }
 

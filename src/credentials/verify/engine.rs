@@ -91,22 +91,25 @@ struct Stop;
 /// Examines one presentation.
 #[must_use]
 pub fn examine(exam: &Exam<'_>, text: &str, facts: &Facts) -> Examined {
+    let verdict = Box::new(Verdict::new());
+    let (beyond, was_remembered, has_signed_terms) = (None, None, false);
     let mut examination =
-        Examination { exam, facts, verdict: Verdict::new(), beyond: None, has_signed_terms: false };
+        Examination { exam, facts, verdict, beyond, was_remembered, has_signed_terms };
     // What stopped it stands in the ledger.
     examination.run(text).unwrap_or(());
-    let Examination { mut verdict, beyond, has_signed_terms, .. } = examination;
+    let Examination { mut verdict, beyond, was_remembered, has_signed_terms, .. } = examination;
     if !tells(verdict.outcome()) {
-        verdict.claims = None;
+        verdict.told = None;
         verdict.withheld.clear();
     }
-    Examined { verdict, beyond, has_signed_terms }
+    Examined { verdict, was_remembered, beyond, has_signed_terms }
 }
 
 struct Examination<'a> {
     exam: &'a Exam<'a>,
     facts: &'a Facts,
-    verdict: Verdict,
+    verdict: Box<Verdict>,
+    was_remembered: Option<bool>,
     beyond: Option<Beyond>,
     has_signed_terms: bool,
 }
@@ -167,13 +170,14 @@ impl<'a> Examination<'a> {
         let digest = self.verdict.digest.unwrap_or_default();
         let (revision, verified) = (self.exam.book.revision(), self.exam.verified);
         match signer {
-            SignerKey::Own(key, _) if verified.knows(revision, digest, key.id) => {
-                self.verdict.key_id.clone_from(&key.key_id);
-            }
             SignerKey::Own(key, public) => {
                 self.verdict.key_id.clone_from(&key.key_id);
-                self.format(presented.verify_signature(public))?;
-                verified.learn(revision, digest, key.id);
+                let is_known = verified.knows(revision, digest, key.id);
+                self.was_remembered = Some(is_known);
+                if !is_known {
+                    self.format(presented.verify_signature(public))?;
+                    verified.learn(revision, digest, key.id);
+                }
             }
             SignerKey::Certified(public) => {
                 self.verdict.ledger.pass_by(&KEY_CHAIN);
@@ -447,7 +451,7 @@ impl<'a> Examination<'a> {
         } else if !required.is_empty() {
             self.pass(&[&rule::CLAIMS_REQUIRED]);
         }
-        self.verdict.claims = Some(told);
+        self.verdict.told = Some(claims::written(&told));
     }
 
     /// Holds the consent against what is presented.

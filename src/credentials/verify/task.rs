@@ -95,7 +95,7 @@ impl Task {
         facts: Arc<[Facts]>,
     ) -> Result<Vec<Examined>, Fault> {
         let (task, shared) = (self.clone(), Arc::clone(texts));
-        spread(0..texts.len(), move |index, _| {
+        spread(vec![(); texts.len()], move |index, ()| {
             let (text, facts) = (shared.get(index)?, facts.get(index)?);
             Some(task.examine(text, facts))
         })
@@ -109,24 +109,24 @@ impl Task {
 ///
 /// A thread panics.
 pub async fn spread<I: Send + 'static, T: Send + 'static>(
-    items: impl ExactSizeIterator<Item = I>,
+    mut items: Vec<I>,
     work: impl Fn(usize, I) -> Option<T> + Clone + Send + 'static,
 ) -> Result<Vec<T>, Fault> {
     let count = items.len();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let chunks = count.div_ceil(CHUNK_MIN).clamp(1, processors.min(CHUNKS_MAX));
     let length = count.div_ceil(chunks).max(1);
-    let mut items = items.enumerate();
     let mut threads = Vec::with_capacity(chunks);
-    for _ in 0..chunks {
-        let chunk: Vec<(usize, I)> = items.by_ref().take(length).collect();
-        let work = work.clone();
+    // From the last to the first, so that none is moved more than once.
+    for start in (0..chunks).rev().filter_map(|chunk| chunk.checked_mul(length)) {
+        let (chunk, work) = (items.split_off(start.min(items.len())), work.clone());
         threads.push(tokio::task::spawn_blocking(move || {
-            chunk.into_iter().filter_map(|(index, item)| work(index, item)).collect::<Vec<T>>()
+            let items = chunk.into_iter().zip(start..);
+            items.filter_map(|(item, index)| work(index, item)).collect::<Vec<T>>()
         }));
     }
     let mut results = Vec::with_capacity(count);
-    for thread in threads {
+    for thread in threads.into_iter().rev() {
         results.extend(thread.await.map_err(Fault::internal)?);
     }
     Ok(results)
@@ -148,7 +148,8 @@ pub struct Peek {
 /// A thread panics.
 pub async fn peek_all(texts: &Texts, with_nonce: bool) -> Result<Vec<Peek>, Fault> {
     let shared = Arc::clone(texts);
-    spread(0..texts.len(), move |index, _| shared.get(index).map(|it| peek(it, with_nonce))).await
+    let look = move |index, ()| shared.get(index).map(|it: &String| peek(it, with_nonce));
+    spread(vec![(); texts.len()], look).await
 }
 
 fn peek(text: &str, with_nonce: bool) -> Peek {

@@ -1,6 +1,5 @@
 //! What is found out about a presentation.
 
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::credentials::domain::{ClaimPath, Outcome, Status};
@@ -31,7 +30,7 @@ pub struct Verdict {
     /// The times that it says.
     pub times: Times,
     /// What it says and the grounds cover; absent when nothing is told.
-    pub claims: Option<Map<String, Value>>,
+    pub told: Option<Told>,
     /// What was disclosed and is not told.
     pub withheld: Vec<ClaimPath>,
     /// Where the status stands, and how it was looked up.
@@ -56,7 +55,7 @@ impl Verdict {
             type_name: String::new(),
             type_version: 0,
             times: Times::default(),
-            claims: None,
+            told: None,
             withheld: Vec::new(),
             status: None,
             is_bound: false,
@@ -114,6 +113,15 @@ pub const fn tells(outcome: Outcome) -> bool {
     }
 }
 
+/// What is told of a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// `sub`, if it is a text; empty without.
+    pub subject: String,
+    /// The claims, as a JSON object.
+    pub claims_json: String,
+}
+
 /// Where the status of a credential stands, and what the look-up found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusSeen {
@@ -150,7 +158,9 @@ pub enum Beyond {
 #[derive(Clone, Debug)]
 pub struct Examined {
     /// What was found out.
-    pub verdict: Verdict,
+    pub verdict: Box<Verdict>,
+    /// Whether its signature was verified before; absent when it came to none.
+    pub was_remembered: Option<bool>,
     /// Why it is not told.
     pub beyond: Option<Beyond>,
     /// Whether the holder has signed the consent's terms with it.

@@ -1,19 +1,15 @@
 //! Verdicts → contract.
 
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::credentials::domain::{Outcome, Status};
 use crate::credentials::status::look::Look;
 use crate::credentials::verify::check::{Entry, ORDER, Place, Result as Checked};
 use crate::credentials::verify::policy::Telling;
-use crate::credentials::verify::verdict::Verdict;
+use crate::credentials::verify::verdict::{StatusSeen, Verdict};
 use crate::credentials::wire::parts::claim_path;
 use crate::credentials::wire::timestamp;
 use crate::pb::peshub::credentials::v1 as pb;
-
-/// Room for the claims that most credentials tell.
-const CLAIMS_BYTES: usize = 500;
 
 /// What a verdict rests on, besides what is presented.
 #[derive(Clone, Debug)]
@@ -38,15 +34,14 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String, telling: Telling)
             (verdict.ledger.failures().map(check).collect(), verdict.ledger.letters())
         }
     };
-    let subject = verdict.claims.as_ref().and_then(|it| it.get("sub"));
-    let subject = subject.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let claims_json = verdict.claims.as_ref().map(written).unwrap_or_default();
+    let (subject, claims_json) =
+        verdict.told.map(|it| (it.subject, it.claims_json)).unwrap_or_default();
     pb::Verdict {
         outcome: of_outcome(outcome).into(),
         checks,
         check_outcomes,
         credential_sha256: verdict.digest.map(|it| it.to_vec()).unwrap_or_default().into(),
-        status: status(&verdict),
+        status: verdict.status.map(status),
         issuer: verdict.issuer,
         issuer_name: verdict.issuer_name,
         key_id: verdict.key_id,
@@ -71,13 +66,6 @@ pub fn render(verdict: Verdict, basis: &Basis, handle: String, telling: Telling)
     }
 }
 
-fn written(claims: &Map<String, Value>) -> String {
-    let mut text = Vec::with_capacity(CLAIMS_BYTES);
-    // Only maps whose keys are no texts cannot be written, and there are none.
-    serde_json::to_writer(&mut text, claims).unwrap_or_default();
-    String::from_utf8(text).unwrap_or_default()
-}
-
 fn check((place, checked, why): Entry<'_>) -> pb::Check {
     pb::Check {
         id: place.id.to_owned(),
@@ -94,10 +82,9 @@ pub fn rules() -> Vec<pb::CheckRule> {
     ORDER.iter().map(rule).collect()
 }
 
-fn status(verdict: &Verdict) -> Option<pb::StatusFinding> {
-    let seen = verdict.status.as_ref()?;
-    let list_uri = seen.uri.clone();
-    Some(match seen.look {
+fn status(seen: StatusSeen) -> pb::StatusFinding {
+    let list_uri = seen.uri;
+    match seen.look {
         Look::Known(finding) => pb::StatusFinding {
             status: of_status(finding.status).into(),
             as_of: Some(timestamp(finding.as_of)),
@@ -107,7 +94,7 @@ fn status(verdict: &Verdict) -> Option<pb::StatusFinding> {
         Look::OutOfRange | Look::Unavailable { .. } => {
             pb::StatusFinding { list_uri, ..pb::StatusFinding::default() }
         }
-    })
+    }
 }
 
 /// Returns a status as the contract has it.
