@@ -4,7 +4,7 @@
 //! not exactly as the specifications have it is refused, and the [`defect::Defect`] names the check and the clause.
 //!
 //! A verifier goes this way: [`read::Presented::read`] takes the text apart, [`read::Presented::verify_signature`] holds it against the
-//! issuer's key, [`read::Presented::disclose`] puts the disclosed claims where they belong, and
+//! issuer's key, [`read::Presented::disclose`] puts the disclosed claims where they belong (the hub itself does so without copies), and
 //! [`read::Presented::verify_binding`] finds out whether its holder presents it. Whether the issuer is to be believed, the time has
 //! come and the status stands is decided elsewhere, from what these say.
 
@@ -22,6 +22,7 @@ pub mod key;
 pub mod present;
 pub mod process;
 pub mod read;
+pub mod said;
 pub mod serialised;
 
 use time::Duration;

@@ -121,7 +121,7 @@ impl Issuing {
         })?;
         says(credential_type, &disclosed, presented.payload())?;
         let claims = Value::Object(own_claims(&disclosed));
-        let subject = credential_type.subject(&claims);
+        let subject = credential_type.subject(|path| at(&claims, path)?.as_str());
         issuer.accreditation(&credential_type.name, &subject, issued_at).map_err(|refusal| {
             crate::credentials::issuing::draft::not_accredited(issuer, refusal)
         })?;

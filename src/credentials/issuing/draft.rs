@@ -8,7 +8,7 @@ use crate::credentials::domain::ClaimPath;
 use crate::credentials::error::CredentialError;
 use crate::credentials::issuing::places::Given;
 use crate::credentials::registry::entry::{Issuer, IssuerKey};
-use crate::credentials::registry::kind::{Claim, CredentialType, Disclosure};
+use crate::credentials::registry::kind::{Claim, CredentialType, Disclosure, at};
 use crate::credentials::registry::trust::ScopeRefusal;
 use crate::credentials::schema;
 use crate::credentials::sdjwt::json::Object;
@@ -88,7 +88,7 @@ impl Draft {
         if !wrong.is_empty() {
             return Err(CredentialError::Invalid(wrong));
         }
-        let subject = credential_type.subject(&claims);
+        let subject = credential_type.subject(|path| at(&claims, path)?.as_str());
         match issuer.accreditation(&credential_type.name, &subject, now) {
             Ok(_) => Ok(Terms { issued_at, valid_until, hidden }),
             Err(refusal) => Err(not_accredited(issuer, refusal)),

@@ -101,15 +101,14 @@ impl Rules {
 }
 
 impl CredentialType {
-    /// Returns what a credential of this type is about, as far as accreditations go. `claims` is what it says, before any is hidden
-    /// or after all was disclosed.
+    /// Returns what a credential of this type is about, as far as accreditations go. `text` returns the text at a path in what it
+    /// says, before any is hidden or after all was disclosed.
     #[must_use]
-    pub fn subject(&self, claims: &Value) -> Subject {
-        let text = |path: &ClaimPath| at(claims, path)?.as_str();
+    pub fn subject<'a>(&self, text: impl Fn(&ClaimPath) -> Option<&'a str>) -> Subject {
         let occupation = self.rules.occupation.as_ref();
         Subject::of_codes(
             occupation.and_then(|(path, scheme)| Some((*scheme, text(path)?))),
-            self.rules.division.as_ref().and_then(text),
+            self.rules.division.as_ref().and_then(&text),
         )
     }
 

@@ -1,6 +1,6 @@
 //! Registered claims: what a verifier decides by.
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 use time::{Duration, OffsetDateTime};
 
 use crate::credentials::sdjwt::Profile;
@@ -9,6 +9,7 @@ use crate::credentials::sdjwt::defect::{
 };
 use crate::credentials::sdjwt::json::{Object, View};
 use crate::credentials::sdjwt::key::{KeyDefect, PublicKey};
+use crate::credentials::sdjwt::said::Said;
 
 /// When a token was made, and from when to when it counts. Each is absent when the token does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub enum Confirmation {
 }
 
 /// Reads the times of a token.
-pub(crate) fn times(claims: &Object) -> Result<Times, Defect> {
-    times_by(|name| claims.get(name).map(Value::as_number))
+pub(crate) fn times(claims: &Said<'_>) -> Result<Times, Defect> {
+    times_by(|name| claims.get(name).map(Said::as_number))
 }
 
 /// Reads the times of a token that is not taken out of its document.
@@ -92,36 +93,35 @@ pub(crate) fn check_names(payload: View<'_>, profile: Profile<'_>) -> Result<(),
 }
 
 /// Reads a claim that is a text, if it is there.
-pub(crate) fn text<'a>(claims: &'a Object, name: &str) -> Result<Option<&'a str>, Defect> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(FORMAT_CLAIMS.failed(format!("{name} is no text"))),
-    }
+pub(crate) fn text<'a>(claims: &Said<'a>, name: &str) -> Result<Option<&'a str>, Defect> {
+    let Some(claim) = claims.get(name) else { return Ok(None) };
+    let text = claim.as_text().filter(|it| !it.is_empty());
+    text.map(Some).ok_or_else(|| FORMAT_CLAIMS.failed(format!("{name} is no text")))
 }
 
 /// Reads where the status stands. The second tells that a status is there of which nothing is known here.
-pub(crate) fn status(claims: &Object) -> Result<(Option<StatusReference>, bool), Defect> {
+pub(crate) fn status(claims: &Said<'_>) -> Result<(Option<StatusReference>, bool), Defect> {
     let Some(status) = claims.get("status") else { return Ok((None, false)) };
     let wrong = |what: &str| FORMAT_STATUS.failed(what);
-    let status = status.as_object().ok_or_else(|| wrong("status is no object"))?;
+    status.members().ok_or_else(|| wrong("status is no object"))?;
     let Some(list) = status.get("status_list") else { return Ok((None, true)) };
-    let list = list.as_object().ok_or_else(|| wrong("status_list is no object"))?;
-    let index = list.get("idx").and_then(Value::as_u64);
-    let uri = list.get("uri").and_then(Value::as_str).filter(|it| !it.is_empty());
+    list.members().ok_or_else(|| wrong("status_list is no object"))?;
+    let index = list.get("idx").and_then(Said::as_number).and_then(Number::as_u64);
+    let uri = list.get("uri").and_then(Said::as_text).filter(|it| !it.is_empty());
     let index = index.ok_or_else(|| wrong("idx is no index"))?;
     let uri = uri.ok_or_else(|| wrong("uri is no text"))?.to_owned();
     Ok((Some(StatusReference { uri, index }), false))
 }
 
 /// Reads to whom it was issued.
-pub(crate) fn confirmation(claims: &Object) -> Result<Confirmation, Defect> {
+pub(crate) fn confirmation(claims: &Said<'_>) -> Result<Confirmation, Defect> {
     let Some(cnf) = claims.get("cnf") else { return Ok(Confirmation::Nobody) };
     let wrong = |what: &str| FORMAT_CONFIRMATION.failed(what);
-    let cnf = cnf.as_object().filter(|it| !it.is_empty());
-    let cnf = cnf.ok_or_else(|| wrong("cnf is no object with a member"))?;
-    let Some(jwk) = cnf.get("jwk") else { return Ok(Confirmation::Other) };
-    match PublicKey::from_jwk_unprepared(jwk) {
+    if cnf.members().is_none_or(<[_]>::is_empty) {
+        return Err(wrong("cnf is no object with a member"));
+    }
+    let Some(jwk) = cnf.get("jwk").map(Said::to_value) else { return Ok(Confirmation::Other) };
+    match PublicKey::from_jwk_unprepared(&jwk) {
         Ok(key) => Ok(Confirmation::Key(key)),
         Err(KeyDefect::Kind) => Ok(Confirmation::Other),
         Err(defect) => Err(wrong(&defect.to_string())),

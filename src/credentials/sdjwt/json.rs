@@ -118,6 +118,10 @@ impl<'a> View<'a> {
         matches!(self.node, Node::Bool(true))
     }
 
+    pub(crate) fn is_null(self) -> bool {
+        matches!(self.node, Node::Null)
+    }
+
     pub(crate) fn as_text(self) -> Option<&'a str> {
         match self.node {
             Node::Text(text) => Some(text.in_text(self.text)),

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use crate::credentials::domain::{ClaimPath, Segment};
 use crate::credentials::sdjwt::Profile;
 use crate::credentials::sdjwt::bounds::{DIGESTS_MAX, NESTING_MAX};
@@ -13,18 +11,21 @@ use crate::credentials::sdjwt::defect::{
     DISCLOSURES_NAME, DISCLOSURES_PLACEMENT, DISCLOSURES_REGISTERED, DISCLOSURES_REPEATED,
     DISCLOSURES_UNREFERENCED, Defect, FORMAT_NESTING,
 };
-use crate::credentials::sdjwt::disclosure::{DIGESTS, Disclosure, ELEMENT, HASH, HashFunction};
+use crate::credentials::sdjwt::disclosure::{
+    DIGESTS, Digests, Disclosure, ELEMENT, HASH, HashFunction,
+};
 use crate::credentials::sdjwt::json::{Object, View};
 use crate::credentials::sdjwt::read::Parts;
+use crate::credentials::sdjwt::said::Said;
 
 /// Claims that are never hidden, nor anything in them: a verifier decides by them (SD-JWT VC, section 2.2.2.3).
 pub const NEVER_HIDDEN: [&str; 8] =
     ["iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status"];
 
 /// What a token says, with everything that was disclosed and nothing else.
-pub struct Disclosed {
+pub struct Disclosed<C = Object> {
     /// The claims; no digest is left in them.
-    pub claims: Object,
+    pub claims: C,
     /// Where what came by disclosures stands in them, in the order in which it stands there; nothing when nobody asked for it.
     pub disclosed: Vec<ClaimPath>,
     /// To whom it was issued: `cnf`.
@@ -41,37 +42,64 @@ pub struct Disclosed {
     pub(crate) sources: Vec<usize>,
 }
 
-impl fmt::Debug for Disclosed {
+impl Disclosed<Said<'_>> {
+    /// Returns a copy that needs neither the token nor its disclosures.
+    pub(crate) fn into_owned(self) -> Disclosed {
+        Disclosed {
+            claims: self.claims.to_object(),
+            disclosed: self.disclosed,
+            confirmation: self.confirmation,
+            times: self.times,
+            status: self.status,
+            has_unknown_status: self.has_unknown_status,
+            subject: self.subject,
+            sources: self.sources,
+        }
+    }
+}
+
+impl<C> fmt::Debug for Disclosed<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Disclosed").finish_non_exhaustive()
     }
 }
 
+/// Disclosures that came with a token, taken apart.
+pub(crate) struct Opened {
+    disclosures: Vec<Disclosure>,
+    digests: Digests,
+}
+
+impl Opened {
+    /// Takes disclosures apart.
+    pub(crate) fn read(parts: &Parts<'_>, hash: HashFunction) -> Result<Self, Defect> {
+        let disclosures: Result<_, _> = parts.disclosures().map(Disclosure::read).collect();
+        Ok(Self { disclosures: disclosures?, digests: hash.digests(parts.disclosures()) })
+    }
+}
+
 /// Puts what is disclosed where it belongs.
-pub(crate) fn disclose(
-    payload: View<'_>,
-    parts: &Parts<'_>,
-    (hash, profile): (HashFunction, Profile<'_>),
+pub(crate) fn disclose<'a>(
+    payload: View<'a>,
+    opened: &'a Opened,
+    profile: Profile<'_>,
     keeps_paths: bool,
-) -> Result<Disclosed, Defect> {
-    let count = parts.disclosures().len();
-    let disclosures: Vec<_> =
-        parts.disclosures().map(Disclosure::read).collect::<Result<_, _>>()?;
-    let digests = hash.digests(parts.disclosures());
-    let mut by_digest: Vec<_> =
-        digests.iter().enumerate().map(|(number, it)| (Sorted::new(it), number)).collect();
+) -> Result<Disclosed<Said<'a>>, Defect> {
+    let disclosures = opened.disclosures.as_slice();
+    let digests = opened.digests.iter().enumerate();
+    let mut by_digest: Vec<_> = digests.map(|(number, it)| (Sorted::new(it), number)).collect();
     by_digest.sort_unstable();
     if by_digest.array_windows().any(|[(one, _), (other, _)]| one == other) {
         return Err(DISCLOSURES_REPEATED.failed("a disclosure comes twice"));
     }
     let mut walk = Walk {
-        disclosures: &disclosures,
+        disclosures,
         by_digest: &by_digest,
         met: Vec::with_capacity(16),
         at: Vec::new(),
         keeps_paths,
         disclosed: Vec::new(),
-        sources: Vec::with_capacity(count),
+        sources: Vec::with_capacity(disclosures.len()),
         is_credential: profile == Profile::SdJwtVc,
         is_within_never_hidden: false,
     };
@@ -80,7 +108,7 @@ pub(crate) fn disclose(
     if walk.met.array_windows().any(|[one, other]| one == other) {
         return Err(DISCLOSURES_DIGEST_REPEATED.failed("a digest comes twice"));
     }
-    if walk.sources.len() != count {
+    if walk.sources.len() != disclosures.len() {
         return Err(DISCLOSURES_UNREFERENCED.failed("a disclosure has no digest"));
     }
     let (disclosed, sources) = (walk.disclosed, walk.sources);
@@ -118,10 +146,10 @@ enum At<'a> {
     Element(usize),
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'd> {
     disclosures: &'a [Disclosure],
     /// The digests of disclosures, sorted.
-    by_digest: &'a [(Sorted<'a>, usize)],
+    by_digest: &'d [(Sorted<'a>, usize)],
     /// Every digest that was met, as it came.
     met: Vec<Sorted<'a>>,
     at: Vec<At<'a>>,
@@ -132,19 +160,19 @@ struct Walk<'a> {
     is_within_never_hidden: bool,
 }
 
-impl<'a> Walk<'a> {
-    fn value(&mut self, value: View<'a>) -> Result<Value, Defect> {
+impl<'a> Walk<'a, '_> {
+    fn value(&mut self, value: View<'a>) -> Result<Said<'a>, Defect> {
         if value.is_object() {
-            self.object(value).map(Value::Object)
+            self.object(value)
         } else if let Some(items) = value.items() {
-            self.list(items).map(Value::Array)
+            self.list(items).map(Said::List)
         } else {
-            Ok(value.to_value())
+            Ok(Said::Plain(value))
         }
     }
 
     /// Processes what stands at a place below this one.
-    fn below(&mut self, place: At<'a>, value: View<'a>) -> Result<Value, Defect> {
+    fn below(&mut self, place: At<'a>, value: View<'a>) -> Result<Said<'a>, Defect> {
         self.at.push(place);
         if self.at.len() > NESTING_MAX {
             return Err(FORMAT_NESTING.failed("with its disclosures it is nested too deep"));
@@ -154,10 +182,15 @@ impl<'a> Walk<'a> {
         value
     }
 
-    fn object(&mut self, object: View<'a>) -> Result<Object, Defect> {
+    fn object(&mut self, object: View<'a>) -> Result<Said<'a>, Defect> {
         let is_top = self.at.is_empty();
-        let (mut result, mut digests) = (Object::new(), None);
-        for (name, value) in object.members().into_iter().flatten() {
+        let members = object.members().into_iter().flatten();
+        // Most of what is hidden is hidden at the top.
+        let hidden = if is_top { self.disclosures.len() } else { 0 };
+        let (own, _) = members.size_hint();
+        let mut result = Vec::with_capacity(own.saturating_add(hidden));
+        let mut digests = None;
+        for (name, value) in members {
             match name {
                 DIGESTS => {
                     digests = Some(value);
@@ -176,8 +209,7 @@ impl<'a> Walk<'a> {
             if is_top {
                 self.is_within_never_hidden = self.is_credential && NEVER_HIDDEN.contains(&name);
             }
-            let value = self.below(At::Name(name), value)?;
-            result.insert(name.to_owned(), value);
+            result.push((name, self.below(At::Name(name), value)?));
         }
         if is_top {
             self.is_within_never_hidden = false;
@@ -187,15 +219,20 @@ impl<'a> Walk<'a> {
             for digest in digests.items().ok_or_else(wrong)? {
                 let digest = digest.as_text().ok_or_else(wrong)?;
                 if let Some(number) = self.meet(digest)? {
-                    self.member(&mut result, number)?;
+                    result.push(self.member(number)?);
                 }
             }
         }
-        Ok(result)
+        result.sort_unstable_by_key(|(name, _)| *name);
+        // No name stands twice in what was signed, so one of the two came by a disclosure.
+        if result.array_windows().any(|[(one, _), (other, _)]| one == other) {
+            return Err(DISCLOSURES_EXISTING.failed("a disclosure says what is said already"));
+        }
+        Ok(Said::Object(result))
     }
 
-    /// Puts a member into an object.
-    fn member(&mut self, object: &mut Object, number: usize) -> Result<(), Defect> {
+    /// Returns the member that a disclosure is.
+    fn member(&mut self, number: usize) -> Result<(&'a str, Said<'a>), Defect> {
         let disclosures = self.disclosures;
         let Some((name, value)) = disclosures.get(number).and_then(Disclosure::member) else {
             return Err(DISCLOSURES_KIND.failed("an element's disclosure stands for a member"));
@@ -203,23 +240,18 @@ impl<'a> Walk<'a> {
         if [DIGESTS, ELEMENT, HASH].contains(&name) {
             return Err(DISCLOSURES_NAME.failed("a disclosure has a name that the format keeps"));
         }
-        if object.contains_key(name) {
-            return Err(DISCLOSURES_EXISTING.failed("a disclosure says what is said already"));
-        }
         if self.is_credential && self.at.is_empty() && NEVER_HIDDEN.contains(&name) {
             let what = "a disclosure has the name of a claim that is never hidden";
             return Err(DISCLOSURES_REGISTERED.failed(what));
         }
         self.note(number, At::Name(name));
-        let value = self.below(At::Name(name), value)?;
-        object.insert(name.to_owned(), value);
-        Ok(())
+        Ok((name, self.below(At::Name(name), value)?))
     }
 
     fn list(
         &mut self,
         items: impl ExactSizeIterator<Item = View<'a>>,
-    ) -> Result<Vec<Value>, Defect> {
+    ) -> Result<Vec<Said<'a>>, Defect> {
         let mut result = Vec::with_capacity(items.len());
         for value in items {
             let place = At::Element(result.len());

@@ -21,7 +21,8 @@ use crate::credentials::sdjwt::encoding;
 use crate::credentials::sdjwt::json::{Document, JsonFlaw, Object, View};
 use crate::credentials::sdjwt::jws::{Flaw, Header};
 use crate::credentials::sdjwt::key::PublicKey;
-use crate::credentials::sdjwt::process::{self, Disclosed};
+use crate::credentials::sdjwt::process::{self, Disclosed, Opened};
+use crate::credentials::sdjwt::said::Said;
 use crate::credentials::sdjwt::{Profile, serialised};
 
 /// A presentation whose form is sound. What it says is not to be believed before its signature was verified.
@@ -267,16 +268,27 @@ impl<'a> Presented<'a> {
     ///
     /// Disclosures and digests do not match in the one way in which they may.
     pub fn disclose(&self) -> Result<Disclosed, Defect> {
-        process::disclose(self.payload.root(), &self.parts, (self.hash, self.profile), true)
+        let opened = self.open()?;
+        process::disclose(self.payload.root(), &opened, self.profile, true)
+            .map(Disclosed::into_owned)
     }
 
-    /// As [`Presented::disclose`], for who only wants the claims and not where what was disclosed stands in them.
+    /// Takes the disclosures apart, for [`Presented::claims`].
+    ///
+    /// # Errors
+    ///
+    /// The form of one is not sound.
+    pub(crate) fn open(&self) -> Result<Opened, Defect> {
+        Opened::read(&self.parts, self.hash)
+    }
+
+    /// As [`Presented::disclose`], without a copy of the claims, and without where what was disclosed stands in them.
     ///
     /// # Errors
     ///
     /// As [`Presented::disclose`].
-    pub fn claims(&self) -> Result<Disclosed, Defect> {
-        process::disclose(self.payload.root(), &self.parts, (self.hash, self.profile), false)
+    pub(crate) fn claims<'o>(&'o self, opened: &'o Opened) -> Result<Disclosed<Said<'o>>, Defect> {
+        process::disclose(self.payload.root(), opened, self.profile, false)
     }
 
     /// Finds out whether its holder presents it, here and now (RFC 9901, section 7.3 (5)).
@@ -284,9 +296,9 @@ impl<'a> Presented<'a> {
     /// # Errors
     ///
     /// It has no key binding, or one that does not hold.
-    pub fn verify_binding(
+    pub fn verify_binding<C>(
         &self,
-        disclosed: &Disclosed,
+        disclosed: &Disclosed<C>,
         policy: &BindingPolicy<'_>,
     ) -> Result<Binding, Defect> {
         let digest = self.hash.digest(self.parts.bound());

@@ -1,9 +1,8 @@
 //! What is told of a credential: the claims that the grounds cover.
 
-use serde_json::{Map, Value};
-
 use crate::credentials::consent::Terms;
 use crate::credentials::domain::{ClaimPath, Segment};
+use crate::credentials::sdjwt::said::Said;
 use crate::credentials::verify::verdict::Told;
 
 /// What the format itself needs, and is not told: the holder's key and the place of the status are in the verdict otherwise.
@@ -16,22 +15,23 @@ const CLAIMS_BYTES: usize = 500;
 
 /// Returns what a credential says without what the format itself needs.
 #[must_use]
-pub fn bare(mut claims: Map<String, Value>) -> Map<String, Value> {
-    claims.retain(|name, _| !FORMAT.contains(&name.as_str()));
+pub(crate) fn bare(mut claims: Said<'_>) -> Said<'_> {
+    if let Said::Object(members) = &mut claims {
+        members.retain(|(name, _)| !FORMAT.contains(name));
+    }
     claims
 }
 
 /// Takes out what some terms do not cover, and returns where it stood. What is sensitive must be named by itself.
-pub fn withhold(
-    claims: &mut Map<String, Value>,
+pub(crate) fn withhold(
+    claims: &mut Said<'_>,
     terms: &Terms,
     sensitive: &[ClaimPath],
 ) -> Vec<ClaimPath> {
     let mut filter = Filter { terms, sensitive, at: Vec::new(), withheld: Vec::new() };
-    let free: Vec<(String, Value)> =
-        FREE.iter().filter_map(|name| claims.remove_entry(*name)).collect();
-    filter.object(claims);
-    claims.extend(free);
+    if let Said::Object(members) = claims {
+        filter.object(members);
+    }
     filter.withheld
 }
 
@@ -43,23 +43,21 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
-    fn object(&mut self, members: &mut Map<String, Value>) {
-        let names: Vec<String> = members.keys().cloned().collect();
-        for name in names {
-            let stays = members.get_mut(&name).is_some_and(|value| {
-                self.at.push(Segment::Name(name.clone()));
-                let stays = self.value(value);
-                self.at.pop();
-                stays
-            });
-            if !stays {
-                members.remove(&name);
+    fn object(&mut self, members: &mut Vec<(&str, Said<'_>)>) {
+        let is_top = self.at.is_empty();
+        members.retain_mut(|(name, value)| {
+            if is_top && FREE.contains(name) {
+                return true;
             }
-        }
+            self.at.push(Segment::Name((*name).to_owned()));
+            let stays = self.value(value);
+            self.at.pop();
+            stays
+        });
     }
 
     /// Returns whether something of a value stays.
-    fn value(&mut self, value: &mut Value) -> bool {
+    fn value(&mut self, value: &mut Said<'_>) -> bool {
         let Some(path) = ClaimPath::new(self.at.clone()) else { return false };
         let below = |own: &[ClaimPath]| own.iter().any(|it| reaches_below(&path, it));
         if self.terms.cover(&path, self.sensitive) && !below(self.sensitive) {
@@ -67,12 +65,12 @@ impl Filter<'_> {
         }
         let goes_below = self.terms.reach_below(&path) || self.terms.cover(&path, self.sensitive);
         match value {
-            Value::Object(members) if goes_below && !members.is_empty() => {
+            Said::Object(members) if goes_below && !members.is_empty() => {
                 let before = self.withheld.len();
                 self.object(members);
                 self.has_rest(members.is_empty(), before, path)
             }
-            Value::Array(items) if goes_below && !items.is_empty() => {
+            Said::List(items) if goes_below && !items.is_empty() => {
                 let before = self.withheld.len();
                 let mut index = 0;
                 items.retain_mut(|item| {
@@ -116,8 +114,8 @@ fn reaches_below(path: &ClaimPath, other: &ClaimPath) -> bool {
 
 /// Writes down what is told.
 #[must_use]
-pub fn written(claims: &Map<String, Value>) -> Told {
-    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
+pub(crate) fn written(claims: &Said<'_>) -> Told {
+    let subject = claims.get("sub").and_then(Said::as_text).unwrap_or_default().to_owned();
     let mut text = Vec::with_capacity(CLAIMS_BYTES);
     // Only maps whose keys are no texts cannot be written, and there are none.
     serde_json::to_writer(&mut text, claims).unwrap_or_default();
@@ -126,10 +124,7 @@ pub fn written(claims: &Map<String, Value>) -> Told {
 
 /// Returns the first of some claims that is not told.
 #[must_use]
-pub fn missing<'a>(
-    claims: &Map<String, Value>,
-    required: &'a [ClaimPath],
-) -> Option<&'a ClaimPath> {
+pub(crate) fn missing<'a>(claims: &Said<'_>, required: &'a [ClaimPath]) -> Option<&'a ClaimPath> {
     required.iter().find(|path| match path.segments().split_first() {
         Some((Segment::Every, _)) | None => true,
         Some((named, below)) => {
@@ -138,14 +133,15 @@ pub fn missing<'a>(
     })
 }
 
-fn is_there(value: &Value, path: &[Segment]) -> bool {
+fn is_there(value: &Said<'_>, path: &[Segment]) -> bool {
     match path.split_first() {
         None => !value.is_null(),
         Some((Segment::Every, below)) => value
-            .as_array()
+            .items()
             .is_some_and(|items| !items.is_empty() && items.iter().all(|it| is_there(it, below))),
         Some((Segment::Element(index), below)) => {
-            let element = value.get(index).or_else(|| value.get(index.to_string()));
+            let element = value.items().and_then(|items| items.get(*index));
+            let element = element.or_else(|| value.get(&index.to_string()));
             element.is_some_and(|it| is_there(it, below))
         }
         Some((Segment::Name(name), below)) => value.get(name).is_some_and(|it| is_there(it, below)),
@@ -159,7 +155,9 @@ mod tests {
 
     use crate::credentials::consent::Terms;
     use crate::credentials::domain::ClaimPath;
-    use crate::credentials::verify::claims::{bare, missing, withhold};
+    use crate::credentials::sdjwt::json::Document;
+    use crate::credentials::sdjwt::said::Said;
+    use crate::credentials::verify::claims::{bare, missing, withhold, written};
 
     fn path(text: &str) -> ClaimPath {
         let segments: Vec<String> = text.split('.').map(ToOwned::to_owned).collect();
@@ -173,8 +171,12 @@ mod tests {
         }
     }
 
-    fn credential() -> Map<String, Value> {
-        object(json!({
+    fn document(value: &Value) -> Document {
+        Document::read(value.to_string().into_bytes()).unwrap()
+    }
+
+    fn credential() -> Document {
+        document(&json!({
             "iss": "https://issuer.example", "vct": "urn:skill", "exp": 1, "sub": "s-1",
             "name": "Qelv Zhrau", "level": 3,
             "employer": {"name": "Works", "number": "E1", "site": {"code": "330106", "street": "Long"}},
@@ -191,11 +193,12 @@ mod tests {
             claims: claims.iter().map(|it| path(it)).collect(),
             until: datetime!(2027-01-01 0:00 UTC),
         };
-        let mut told = credential();
+        let credential = credential();
+        let mut told = Said::of(credential.root());
         let mut found = withhold(&mut told, &terms, &[path("insurance.number")]);
         let free = object(json!({"iss": "https://issuer.example", "vct": "urn:skill", "exp": 1}));
         let expected: Map<String, Value> = free.into_iter().chain(object(expected)).collect();
-        assert_eq!(told, expected, "{claims:?}");
+        assert_eq!(told.to_object(), expected, "{claims:?}");
         found.sort();
         let mut withheld: Vec<_> = withheld.iter().map(|it| path(it)).collect();
         withheld.sort();
@@ -235,13 +238,18 @@ mod tests {
 
     #[test]
     fn what_the_format_needs_is_not_told() {
-        let claims = object(json!({"cnf": {}, "status": {}, "_sd_alg": "sha-256", "level": 3}));
-        assert_eq!(bare(claims), object(json!({"level": 3})));
+        let claims = json!({"cnf": {}, "status": {}, "_sd_alg": "sha-256", "level": 3, "sub": "s"});
+        let document = document(&claims);
+        let told = written(&bare(Said::of(document.root())));
+        assert_eq!(told.claims_json, r#"{"level":3,"sub":"s"}"#);
+        assert_eq!(told.subject, "s");
     }
 
     #[test]
     fn a_claim_that_is_required_must_be_there_with_a_value() {
-        let told = object(json!({"a": {"b": [1, 2]}, "n": null, "s": [{"c": 1}, {}], "e": []}));
+        let told = json!({"a": {"b": [1, 2]}, "n": null, "s": [{"c": 1}, {}], "e": []});
+        let document = document(&told);
+        let told = Said::of(document.root());
         let check = |text: &str, is_missing: bool| {
             assert_eq!(missing(&told, &[path(text)]).is_some(), is_missing, "{text}");
         };

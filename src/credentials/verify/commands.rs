@@ -2,6 +2,7 @@
 //! written down who looked at what, and why.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -234,11 +235,12 @@ impl Verifier {
             if task.policy.as_of.is_none() && !is_coming {
                 continue;
             }
-            let key = (seen.uri.clone(), seen.index);
-            if let Some(as_of) = task.policy.as_of {
-                looks.insert(key, self.statuses.look_up_at(&seen.place(), as_of, task.now).await?);
-            } else if !looks.contains_key(&key) {
-                looks.insert(key, self.statuses.look_up_waiting(&seen.place(), PATIENCE).await);
+            if let Entry::Vacant(looked_up) = looks.entry((seen.uri.clone(), seen.index)) {
+                let place = seen.place();
+                looked_up.insert(match task.policy.as_of {
+                    Some(as_of) => self.statuses.look_up_at(&place, as_of, task.now).await?,
+                    None => self.statuses.look_up_waiting(&place, PATIENCE).await,
+                });
             }
         }
         again((task, looks), texts, facts, &mut examined);

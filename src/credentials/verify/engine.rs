@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -14,11 +13,12 @@ use crate::credentials::registry::kind::CredentialType;
 use crate::credentials::registry::trust::{KeyRefusal, ScopeRefusal, Signed};
 use crate::credentials::sdjwt::CLOCK_SKEW;
 use crate::credentials::sdjwt::binding::{BindingPolicy, nonce_of};
-use crate::credentials::sdjwt::claims::Confirmation;
+use crate::credentials::sdjwt::claims::{Confirmation, StatusReference};
 use crate::credentials::sdjwt::defect::{BINDING_PRESENT, Defect, KEY_CHAIN};
 use crate::credentials::sdjwt::key::PublicKey;
 use crate::credentials::sdjwt::process::Disclosed;
 use crate::credentials::sdjwt::read::Presented;
+use crate::credentials::sdjwt::said::Said;
 use crate::credentials::status::look::{Look, Place};
 use crate::credentials::verify::cache::Verified;
 use crate::credentials::verify::check::{self as rule, Rule};
@@ -94,7 +94,7 @@ pub fn examine(exam: &Exam<'_>, text: &str, facts: &Facts) -> Examined {
     let verdict = Box::new(Verdict::new());
     let (beyond, was_remembered, has_signed_terms) = (None, None, false);
     let mut examination =
-        Examination { exam, facts, verdict, beyond, was_remembered, has_signed_terms };
+        Examination { exam, facts, verdict, was_remembered, beyond, has_signed_terms };
     // What stopped it stands in the ledger.
     examination.run(text).unwrap_or(());
     let Examination { mut verdict, beyond, was_remembered, has_signed_terms, .. } = examination;
@@ -118,12 +118,13 @@ impl<'a> Examination<'a> {
     fn run(&mut self, text: &str) -> Result<(), Stop> {
         let presented = self.format(Presented::read(text))?;
         self.verdict.digest = Some(self.facts.digest.unwrap_or_else(|| presented.digest()));
-        self.verdict.issuer = presented.issuer().unwrap_or_default().to_owned();
-        self.verdict.vct = presented.vct().unwrap_or_default().to_owned();
+        presented.issuer().unwrap_or_default().clone_into(&mut self.verdict.issuer);
+        presented.vct().unwrap_or_default().clone_into(&mut self.verdict.vct);
         self.verdict.times = self.format(presented.times())?;
         self.verdict.ledger.pass_group("format");
         let issuer = self.signature(&presented)?;
-        let mut disclosed = self.format(presented.claims())?;
+        let opened = self.format(presented.open())?;
+        let mut disclosed = self.format(presented.claims(&opened))?;
         self.verdict.ledger.pass_group("disclosures");
         self.verdict.times = disclosed.times;
         self.verdict.holder_key = match &disclosed.confirmation {
@@ -132,10 +133,15 @@ impl<'a> Examination<'a> {
         };
         self.binding(&presented, &disclosed)?;
         let kind = self.kind()?;
-        self.scope(issuer, kind, &mut disclosed)?;
+        self.scope(issuer, kind, &disclosed.claims)?;
         self.time();
-        self.status(issuer, &disclosed);
-        self.tell(kind, disclosed);
+        if disclosed.has_unknown_status {
+            let why = "its status is told in a way that is not known here";
+            self.verdict.ledger.fail(&rule::STATUS_MECHANISM, why);
+        } else if let Some(reference) = disclosed.status.take() {
+            self.status(issuer, reference);
+        }
+        self.tell(kind, disclosed.claims);
         Ok(())
     }
 
@@ -257,7 +263,11 @@ impl<'a> Examination<'a> {
         self.fail((failed, refusal.words()))
     }
 
-    fn binding(&mut self, presented: &Presented<'_>, disclosed: &Disclosed) -> Result<(), Stop> {
+    fn binding<C>(
+        &mut self,
+        presented: &Presented<'_>,
+        disclosed: &Disclosed<C>,
+    ) -> Result<(), Stop> {
         let policy = self.exam.policy;
         let Some(binding) = presented.binding() else {
             if policy.require_binding {
@@ -318,7 +328,7 @@ impl<'a> Examination<'a> {
         &mut self,
         issuer: &Issuer,
         kind: &CredentialType,
-        disclosed: &mut Disclosed,
+        claims: &Said<'_>,
     ) -> Result<(), Stop> {
         let rules = [
             &rule::SCOPE_TYPE,
@@ -326,11 +336,7 @@ impl<'a> Examination<'a> {
             &rule::SCOPE_OCCUPATION,
             &rule::SCOPE_DIVISION,
         ];
-        let claims = Value::Object(std::mem::take(&mut disclosed.claims));
-        let subject = kind.subject(&claims);
-        if let Value::Object(claims) = claims {
-            disclosed.claims = claims;
-        }
+        let subject = kind.subject(|path| claims.at(path)?.as_text());
         let Err(refusal) = issuer.accreditation(&kind.name, &subject, self.issued_at()) else {
             self.pass(&rules);
             return Ok(());
@@ -377,20 +383,12 @@ impl<'a> Examination<'a> {
         }
     }
 
-    fn status(&mut self, issuer: &Issuer, disclosed: &Disclosed) {
-        if disclosed.has_unknown_status {
-            let why = "its status is told in a way that is not known here";
-            self.verdict.ledger.fail(&rule::STATUS_MECHANISM, why);
-            return;
-        }
-        let Some(reference) = &disclosed.status else { return };
+    fn status(&mut self, issuer: &Issuer, StatusReference { uri, index }: StatusReference) {
         self.pass(&[&rule::STATUS_MECHANISM]);
-        let signer = issuer.status_signer(&reference.uri).map(|it| it.signer);
-        let (uri, index) = (reference.uri.as_str(), reference.index);
-        let place = Place { issuer: issuer.id, signer, uri, index };
-        let look = (self.exam.look_up)(&place);
-        self.verdict.status =
-            Some(StatusSeen { issuer: issuer.id, signer, uri: uri.to_owned(), index, look });
+        let signer = issuer.status_signer(&uri).map(|it| it.signer);
+        let issuer = issuer.id;
+        let look = (self.exam.look_up)(&Place { issuer, signer, uri: &uri, index });
+        self.verdict.status = Some(StatusSeen { issuer, signer, uri, index, look });
         let finding = match look {
             Look::Known(finding) => finding,
             Look::OutOfRange => {
@@ -427,8 +425,8 @@ impl<'a> Examination<'a> {
     }
 
     /// Takes over what the credential says, as far as the grounds cover it.
-    fn tell(&mut self, kind: &CredentialType, disclosed: Disclosed) {
-        let mut told = claims::bare(disclosed.claims);
+    fn tell(&mut self, kind: &CredentialType, claims: Said<'_>) {
+        let mut told = claims::bare(claims);
         if let Some(consent) = self.exam.consent {
             if let Err(beyond) = self.consent(consent, &kind.name) {
                 self.beyond = Some(beyond);

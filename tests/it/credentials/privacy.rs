@@ -247,7 +247,7 @@ async fn told_well(hub: &Logged, secrets: &mut Secrets) -> Told {
     secrets.add(&asked.nonce);
     secrets.add_token(&credential);
     secrets.add_token(&proven);
-    let whole = Presented::read(&credential).unwrap().claims().unwrap();
+    let whole = Presented::read(&credential).unwrap().disclose().unwrap();
     let subject = whole.claims["sub"].as_str().unwrap();
     for text in [subject, &invented.person.native_name, &invented.person.latin_name] {
         secrets.of_log.text(text);
