@@ -20,7 +20,7 @@ use crate::platform::permit::Permit;
 use crate::platform::tasks::Tasks;
 
 /// Batches of one stream that are under way at once. Under a consent it is one: what a batch changes of it counts for the next.
-const UNDER_WAY: usize = 3;
+const UNDER_WAY: usize = 4;
 /// Answers that wait for the transport.
 const QUEUE: usize = 2;
 
