@@ -28,7 +28,8 @@ struct Shard {
 /// Keys by the digests of what they signed.
 type Keys = HashMap<[u8; 32], IssuerKeyId, BuildHasherDefault<OfDigest>>;
 
-/// The hash of a digest: some of its own bytes, and not those by which the shard was chosen.
+/// The hash of a digest: some of its own bytes, and not those by which the shard was chosen. Only what an issuer has signed is
+/// remembered, so nobody else chooses which digests there are.
 #[derive(Debug, Default)]
 struct OfDigest(u64);
 
