@@ -146,6 +146,9 @@ enum At<'a> {
     Element(usize),
 }
 
+/// A member of an object: its name, and what it says.
+type Member<'a> = (&'a str, Said<'a>);
+
 struct Walk<'a, 'd> {
     disclosures: &'a [Disclosure],
     /// The digests of disclosures, sorted.
@@ -219,20 +222,21 @@ impl<'a> Walk<'a, '_> {
             for digest in digests.items().ok_or_else(wrong)? {
                 let digest = digest.as_text().ok_or_else(wrong)?;
                 if let Some(number) = self.meet(digest)? {
-                    result.push(self.member(number)?);
+                    let member = self.member(&result, number)?;
+                    result.push(member);
                 }
             }
         }
         result.sort_unstable_by_key(|(name, _)| *name);
         // No name stands twice in what was signed, so one of the two came by a disclosure.
         if result.array_windows().any(|[(one, _), (other, _)]| one == other) {
-            return Err(DISCLOSURES_EXISTING.failed("a disclosure says what is said already"));
+            return Err(existing());
         }
         Ok(Said::Object(result))
     }
 
-    /// Returns the member that a disclosure is.
-    fn member(&mut self, number: usize) -> Result<(&'a str, Said<'a>), Defect> {
+    /// Returns the member that a disclosure is, of an object that has some already.
+    fn member(&mut self, own: &[Member<'a>], number: usize) -> Result<Member<'a>, Defect> {
         let disclosures = self.disclosures;
         let Some((name, value)) = disclosures.get(number).and_then(Disclosure::member) else {
             return Err(DISCLOSURES_KIND.failed("an element's disclosure stands for a member"));
@@ -241,6 +245,9 @@ impl<'a> Walk<'a, '_> {
             return Err(DISCLOSURES_NAME.failed("a disclosure has a name that the format keeps"));
         }
         if self.is_credential && self.at.is_empty() && NEVER_HIDDEN.contains(&name) {
+            if own.iter().any(|(it, _)| *it == name) {
+                return Err(existing());
+            }
             let what = "a disclosure has the name of a claim that is never hidden";
             return Err(DISCLOSURES_REGISTERED.failed(what));
         }
@@ -308,4 +315,8 @@ impl<'a> Walk<'a, '_> {
         });
         self.disclosed.extend(ClaimPath::new(segments.collect()));
     }
+}
+
+fn existing() -> Defect {
+    DISCLOSURES_EXISTING.failed("a disclosure says what is said already")
 }
