@@ -969,7 +969,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
         ],
         "pure: what a verdict rests on",
     ),
-    ("credentials::verify::cache", &["kernel", "platform::metrics"], "memory"),
+    ("credentials::verify::cache", &["kernel"], "memory"),
     (
         "credentials::verify::check",
         &["credentials::domain", "credentials::sdjwt"],
@@ -977,7 +977,12 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "credentials::verify::claims",
-        &["credentials::consent", "credentials::domain"],
+        &[
+            "credentials::consent",
+            "credentials::domain",
+            "credentials::sdjwt",
+            "credentials::verify::verdict",
+        ],
         "pure: what is told",
     ),
     (
