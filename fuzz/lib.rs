@@ -1,6 +1,7 @@
 //! The format as it is in the hub, and what the targets share.
 
 #[path = "../src/credentials"]
+#[allow(dead_code, reason = "the hub uses what the targets do not")]
 pub mod credentials {
     //! The pure modules of the wing.
 
@@ -31,6 +32,11 @@ pub fn read(text: &str) {
         let _ = presented.binding().map(nonce_of);
         let Ok(disclosed) = presented.disclose() else { continue };
         assert_eq!(disclosed.disclosed.len(), presented.disclosures().len());
+        let opened = presented.open().expect("it was disclosed");
+        let said = presented.claims(&opened).expect("it was disclosed").claims;
+        // What the hub writes down without a copy is what a copy says.
+        let written = serde_json::to_string(&said).expect("its names are texts");
+        assert_eq!(written, Value::Object(disclosed.claims.clone()).to_string());
         assert!(!has_digests(&Value::Object(disclosed.claims)));
         if presented.binding().is_none() {
             // What is read is presented, and what is presented in full is read alike.
