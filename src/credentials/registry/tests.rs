@@ -285,6 +285,14 @@ fn lists_come_from_under_the_longest_address_that_was_entered_and_from_nowhere_e
     check("https://a.example/lists/../other/1", None);
     check("https://a.example/lists/%2E%2e/other/1", None);
     check("https://a.example/lists/special/..", None);
+    for step in [".", "%2e", ".%2E", "%2e.", "%2E%2e"] {
+        check(&format!("https://a.example/lists/{step}/1"), None);
+        check(&format!("https://a.example/lists\\{step}?1"), None);
+        check(&format!("https://a.example/lists/{step}"), None);
+    }
+    for step in ["...", "%2e%2e%2e", "a.", ".a", "%2e%", "..%2f", "é"] {
+        check(&format!("https://a.example/lists/{step}/1"), Some(1));
+    }
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;

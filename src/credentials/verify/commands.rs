@@ -295,7 +295,7 @@ impl Verifier {
     }
 }
 
-/// Counts verdicts, and signatures that were looked up.
+/// Counts verdicts, each outcome once for all of them.
 fn count(examined: &[Examined]) {
     let mut outcomes: HashMap<&'static str, usize> = HashMap::new();
     for it in examined {
@@ -303,10 +303,6 @@ fn count(examined: &[Examined]) {
     }
     for (outcome, number) in outcomes {
         metrics::VERDICTS.add_len(number, &[outcome]);
-    }
-    for (remembered, outcome) in [(true, "hit"), (false, "miss")] {
-        let number = examined.iter().filter(|it| it.was_remembered == Some(remembered)).count();
-        metrics::VERIFICATION_CACHE.add_len(number, &[outcome]);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::credentials::verify::engine::{Exam, Facts, examine};
 use crate::credentials::verify::policy::Policy;
 use crate::credentials::verify::verdict::Examined;
 use crate::kernel::fault::Fault;
+use crate::platform::metrics;
 
 /// Fewest presentations that are worth a thread of their own.
 const CHUNK_MIN: usize = 24;
@@ -95,11 +96,16 @@ impl Task {
         facts: Arc<[Facts]>,
     ) -> Result<Vec<Examined>, Fault> {
         let (task, shared) = (self.clone(), Arc::clone(texts));
-        spread(vec![(); texts.len()], move |index, ()| {
+        let examined = spread(vec![(); texts.len()], move |index, ()| {
             let (text, facts) = (shared.get(index)?, facts.get(index)?);
             Some(task.examine(text, facts))
-        })
-        .await
+        });
+        let examined: Vec<Examined> = examined.await?;
+        for (was_remembered, outcome) in [(true, "hit"), (false, "miss")] {
+            let found = examined.iter().filter(|it| it.was_remembered == Some(was_remembered));
+            metrics::VERIFICATION_CACHE.add_len(found.count(), &[outcome]);
+        }
+        Ok(examined)
     }
 }
 
